@@ -1,0 +1,36 @@
+# The verbs of daily work, in an environment made by the README's test command.
+
+export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+
+# the quick tests
+test *args:
+    pytest -q -n auto -m "not slow" {{args}}
+
+# every test
+all *args:
+    pytest -q -n auto {{args}}
+
+# style, types and the import law
+lint:
+    ruff check .
+    ruff format --check .
+    lint-imports
+    mypy
+
+# rewrite what is generated: formatting, docs/errors.md
+update:
+    ruff format .
+    ruff check --fix .
+    policyctl explain --all > docs/errors.md
+
+# measure
+bench *args:
+    python benchmarks/verify.py {{args}}
+
+# prove every policy that ships
+verify *args:
+    policyctl verify specs/ {{args}}
+
+# what CI runs
+ci:
+    .ci/run

@@ -1,0 +1,22 @@
+"""The entry point: arguments of the process to an exit code. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `policyctl` and return its exit code; `--version` answers without loading the command line."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given == ["--version"]:
+        from policyctl import __version__
+
+        sys.stdout.write(f"policyctl {__version__}\n")
+        return 0
+    from policyctl.cli import run
+
+    return run(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

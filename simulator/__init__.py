@@ -1,0 +1,1 @@
+"""The simulator: whole populations of bots under a policy, from a seed to metrics."""
