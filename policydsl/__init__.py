@@ -1,0 +1,1 @@
+"""The policy language: text to a typed core, and what the core means."""

@@ -1,0 +1,1 @@
+"""The core: three forms of expression and one deterministic transition system."""

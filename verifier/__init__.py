@@ -1,0 +1,1 @@
+"""The verifier: a core system to verdicts, traces and certificates."""

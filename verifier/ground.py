@@ -1,0 +1,166 @@
+"""Closed or open core formulas to quantifier-free ones: existentials get names, universals are instantiated by us.
+
+Dropping instances of a universal assumption only makes a formula weaker, so an unsatisfiable result is final; a
+satisfiable one may be spurious and is never reported without a replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from policydsl.core.expr import (
+    Apply,
+    Const,
+    Expr,
+    Op,
+    Ref,
+    Space,
+    conj,
+    disj,
+    eq,
+    implies,
+    negate,
+    rebuild,
+    substitute,
+    subterms,
+)
+from policydsl.core.types import BOOL, EntityType
+
+QUANTIFIERS = (Op.FORALL, Op.EXISTS)
+ROUNDS = 2
+"""How often terms that instances bring in may be used for further instances."""
+MAX_INSTANCES = 400
+"""Instances of one universal formula in one obligation; those beyond are dropped, which is sound."""
+
+
+def has_quantifier(e: Expr) -> bool:
+    return any(isinstance(t, Apply) and t.op in QUANTIFIERS for t in subterms(e))
+
+
+class Names:
+    """Hands out names for individuals: `b!1`, `b!2`, ... in order, so that texts do not depend on anything else."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def fresh(self, bound: Ref) -> Ref:
+        self._next += 1
+        return Ref(f"{bound.name.split('#')[0]}!{self._next}", bound.type, Space.BOUND)
+
+
+def negation_normal(e: Expr, positive: bool = True) -> Expr:
+    """`e` (or its negation) with quantifiers under `and`/`or` only. Parts without quantifiers stay as they are."""
+    if not has_quantifier(e):
+        return e if positive else negate(e)
+    assert isinstance(e, Apply)
+    match e.op:
+        case Op.NOT:
+            return negation_normal(e.args[0], not positive)
+        case Op.AND | Op.OR:
+            parts = [negation_normal(a, positive) for a in e.args]
+            return conj(*parts) if (e.op is Op.AND) == positive else disj(*parts)
+        case Op.IMPLIES:
+            a, b = negation_normal(e.args[0], not positive), negation_normal(e.args[1], positive)
+            return disj(a, b) if positive else conj(a, b)
+        case Op.EQ:
+            a, b = e.args
+            both = conj(implies(a, b), implies(b, a))
+            return negation_normal(both, positive)
+        case Op.ITE if e.type == BOOL:
+            c, a, b = e.args
+            return negation_normal(conj(implies(c, a), implies(negate(c), b)), positive)
+        case Op.FORALL | Op.EXISTS:
+            bound, body = e.args
+            op = e.op if positive else (Op.EXISTS if e.op is Op.FORALL else Op.FORALL)
+            return rebuild(op, (bound, negation_normal(body, positive)), BOOL)
+        case _:
+            raise UngroundableError(e)
+
+
+class UngroundableError(Exception):
+    """A quantifier stands where no instance can be taken: inside a number or a key."""
+
+
+def _skolemise(e: Expr, names: Names) -> Expr:
+    """Name the witnesses of existentials that stand under no universal."""
+    if not isinstance(e, Apply) or not has_quantifier(e):
+        return e
+    if e.op is Op.EXISTS:
+        bound = e.args[0]
+        assert isinstance(bound, Ref)
+        return _skolemise(substitute(e.args[1], {bound: names.fresh(bound)}), names)
+    if e.op in (Op.AND, Op.OR):
+        return rebuild(e.op, tuple(_skolemise(a, names) for a in e.args), BOOL)
+    return e
+
+
+def individuals(roots: Iterable[Expr]) -> dict[EntityType, list[Expr]]:
+    """Terms that name an individual without mentioning a bound one, by sort, in order of appearance."""
+    roots = list(roots)
+    order = list(subterms(*roots))
+    binders = {e.args[0] for e in order if isinstance(e, Apply) and e.op in QUANTIFIERS}
+    open_terms: set[Expr] = set(binders)
+    found: dict[EntityType, list[Expr]] = {}
+    for e in order:
+        if isinstance(e, Apply) and any(a in open_terms for a in e.args):
+            open_terms.add(e)
+        elif isinstance(e.type, EntityType) and e not in open_terms and _names_one(e):
+            found.setdefault(e.type, []).append(e)
+    return found
+
+
+def _names_one(e: Expr) -> bool:
+    return isinstance(e, (Const, Ref)) or (isinstance(e, Apply) and e.op is Op.SELECT)
+
+
+def _instantiate(e: Expr, terms: dict[EntityType, list[Expr]], names: Names) -> Expr:
+    if not isinstance(e, Apply) or not has_quantifier(e):
+        return e
+    if e.op in (Op.AND, Op.OR):
+        return rebuild(e.op, tuple(_instantiate(a, terms, names) for a in e.args), BOOL)
+    assert e.op is Op.FORALL, e
+    bounds: list[Ref] = []
+    body: Expr = e
+    while isinstance(body, Apply) and body.op is Op.FORALL:
+        bound = body.args[0]
+        assert isinstance(bound, Ref)
+        bounds.append(bound)
+        body = body.args[1]
+    pools = [terms.get(b.type) or [_anybody(b.type)] for b in bounds if isinstance(b.type, EntityType)]
+    instances: list[Expr] = []
+    for choice in product(*pools):
+        if len(instances) >= MAX_INSTANCES:
+            break
+        instance = _skolemise(substitute(body, dict(zip(bounds, choice, strict=True))), names)
+        instances.append(_instantiate(instance, terms, names))
+    return conj(*instances)
+
+
+def _anybody(type: EntityType) -> Expr:
+    return Ref("somebody", type, Space.BOUND)
+
+
+def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
+    """Quantifier-free formulas that follow from `assertions`: if they are unsatisfiable, so are the assertions."""
+    names = Names()
+    closed = [_skolemise(negation_normal(a), names) for a in assertions]
+    result = closed
+    terms = individuals(closed)
+    for _ in range(rounds):
+        # SOUND: each instance of a universal is implied by it; Skolem names are new in each instance.
+        result = [_instantiate(a, terms, names) for a in closed]
+        grown = individuals(result)
+        if all(set(grown.get(s, ())) <= set(terms.get(s, ())) for s in grown):
+            break
+        terms = {s: _merge(terms.get(s, []), grown.get(s, [])) for s in {**terms, **grown}}
+    return [r for r in result if r is not Const(True, BOOL)]
+
+
+def _merge(old: list[Expr], new: list[Expr]) -> list[Expr]:
+    return list(dict.fromkeys([*old, *(t for t in new if "!" not in getattr(t, "name", ""))]))
+
+
+def distinct(terms: Sequence[Expr]) -> Expr:
+    """That terms of one sort name different individuals."""
+    return conj(*(negate(eq(a, b)) for i, a in enumerate(terms) for b in terms[i + 1 :] if a.type == b.type))

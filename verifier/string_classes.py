@@ -1,0 +1,79 @@
+"""Strings for the solvers: opaque values, one predicate per pattern, and which combinations of predicates exist.
+
+The patterns and literals of one script split all strings into finitely many classes. Each string term is in one of
+them; a class that is a single literal *is* that literal. No solver ever sees a character.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from policydsl import regular
+from policydsl.core.expr import Apply, Const, Expr, Op
+from policydsl.core.types import MapType, StringType
+
+CLASS_LIMIT = 4_000
+"""Product states explored before the combinations are left unconstrained, which is sound but may lose a proof."""
+
+
+def string_symbol(text: str) -> str:
+    """The solver's name of a literal, or of a pattern's predicate (written with a leading `~`)."""
+    return "|s:" + "".join(c if c.isascii() and c.isprintable() and c not in "\\|" else f"\\u{ord(c):x};" for c in text) + "|"
+
+
+@lru_cache(maxsize=256)
+def _classes(patterns: tuple[str, ...]) -> list[regular.StringClass] | None:
+    return regular.classes(patterns, CLASS_LIMIT)
+
+
+def string_terms(order: list[Expr]) -> list[Expr]:
+    """The string-valued terms among `order`; a constant that stands only as a pattern is not one."""
+    found: dict[Expr, None] = {}
+    for e in order:
+        if isinstance(e, Apply):
+            args = e.args[:1] if e.op is Op.MATCHES else e.args
+            found.update(dict.fromkeys(a for a in args if isinstance(a.type, StringType)))
+    return list(found)
+
+
+def class_facts(strings: dict[Expr, str], order: list[Expr]) -> tuple[list[str], list[str]]:
+    """Declarations, and what is true of the string terms in `strings` (term to its text)."""
+    if not any(isinstance(e.type, StringType) or _string_map(e) for e in order):
+        return [], []
+    patterns = tuple(
+        dict.fromkeys(
+            str(e.args[1].value)
+            for e in order
+            if isinstance(e, Apply) and e.op is Op.MATCHES and isinstance(e.args[1], Const)
+        )
+    )
+    literals = [e for e in strings if isinstance(e, Const)]
+    head = ["(declare-sort String_ 0)"]
+    head += [f"(declare-fun {string_symbol('~' + p)} (String_) Bool)" for p in patterns]
+    head += [f"(declare-const {string_symbol(str(c.value))} String_)" for c in literals]
+    facts: list[str] = []
+    if len(literals) > 1:
+        facts.append(f"(assert (distinct {' '.join(string_symbol(str(c.value)) for c in literals)}))")
+    for c in literals:
+        for p in patterns:
+            holds = f"({string_symbol('~' + p)} {string_symbol(str(c.value))})"
+            facts.append(f"(assert {holds})" if regular.member(p, str(c.value)) else f"(assert (not {holds}))")
+    terms = [text for e, text in strings.items() if not isinstance(e, Const)]
+    if not patterns or not terms:
+        return head, facts
+    found = _classes(patterns + tuple(regular.quote(str(c.value)) for c in literals))
+    if found is None:
+        return head, facts
+    for term in terms:
+        tests = [f"({string_symbol('~' + p)} {term})" for p in patterns]
+        tests += [f"(= {term} {string_symbol(str(c.value))})" for c in literals]
+        cubes = [
+            "(and " + " ".join(t if m else f"(not {t})" for t, m in zip(tests, c.membership, strict=True)) + ")" for c in found
+        ]
+        # SOUND: every string is in exactly one class, so the disjunction is true of each of them.
+        facts.append(f"(assert (or {' '.join(cubes)}))")
+    return head, facts
+
+
+def _string_map(e: Expr) -> bool:
+    return isinstance(e.type, MapType) and isinstance(e.type.value, StringType)
