@@ -57,8 +57,8 @@ class StepResult:
 def initial(system: System, params: Mapping[str, Value] | None = None, start: Sequence[Cell] = ()) -> State:
     """The initial state, except for the cells of `start` (see `State.starting`).
 
-    Parameters default to their declared values and free cells to `default_value`. Raises `UnfitError` for parameters and
-    cells that the system does not know.
+    Parameters default to their declared values and free cells to `default_value`. Raises `UnfitError` for parameters
+    and cells that the system does not know.
     """
     chosen: dict[str, Value] = {p.name: p.default.value for p in system.params}
     chosen.update(params or {})

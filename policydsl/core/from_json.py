@@ -1,4 +1,4 @@
-"""JSON to systems: what `to_json` wrote, read strictly. Whatever is not a system raises `MalformedError`, with the place."""
+"""JSON to systems: what `to_json` wrote, read strictly. What is no system raises `MalformedError`, with the place."""
 
 from __future__ import annotations
 

@@ -93,6 +93,9 @@ class Reader:
             raise self.malformed(f"`{name}` is missing")
         return Reader(found[name], f"{self.path}.{name}" if self.path else name)
 
+    def names(self) -> list[str]:
+        return list(self._expect(dict, "an object"))
+
     def items(self) -> list[Reader]:
         return [Reader(v, f"{self.path}[{i}]") for i, v in enumerate(self._expect(list, "a list"))]
 
