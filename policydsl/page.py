@@ -1,4 +1,4 @@
-"""What the documentation of one diagnostic code says. Owners of codes write `PAGES: dict[str, Page]` in `pages_*.py`."""
+"""A page of documentation for one diagnostic code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`title` is one clause; `text` says what is wrong and why it matters; `example` is a small complete policy that
-    triggers the code ("" when no text of a policy can); `fix` says what to do, with code where that helps."""
+    """`example` is a complete policy that triggers the code; `fix` says what to write instead."""
 
     title: str
     text: str

@@ -20,8 +20,8 @@ PAGES: dict[str, Page] = {
     ),
     "I952": Page(
         "a file is too large",
-        "Policies are read by people. A file beyond four million characters is generated or an accident, and checking it "
-        "could take longer than anybody waits.",
+        "Policies are read by people. A file beyond four million characters is generated or an accident, and checking "
+        "it could take longer than anybody waits.",
         "",
         "Split the policy into modules and `import` them.",
     ),
@@ -39,11 +39,11 @@ PAGES: dict[str, Page] = {
     ),
     "R801": Page(
         "a property is refuted",
-        "A run of the policy breaks the property. The run is as short as any, it was replayed in the reference "
-        "interpreter before it was shown, and each of its requests is allowed by the policy as it stands.",
+        "A run of the policy breaks the property. The run is as short as any and was replayed in the reference "
+        "interpreter before it was shown.",
         "",
-        "Read the trace from the first request to the last, and decide which request should have been denied, or whether "
-        "the property says too much. When the policy is meant to be flawed, write `expect refuted` before the property.",
+        "Read the trace from the first request to the last, and decide which request should have been denied, or "
+        "whether the property says too much. When the policy is flawed on purpose, write `expect refuted` before it.",
     ),
     "R802": Page(
         "a property is neither proved nor refuted",
@@ -55,8 +55,8 @@ PAGES: dict[str, Page] = {
     ),
     "R803": Page(
         "a verdict is not the one that the policy expects",
-        "The policy declares `expect refuted` or `expect unknown`, and the property came out otherwise: either the flaw "
-        "is mended, or the example no longer shows it.",
+        "The policy declares `expect refuted` or `expect unknown`, and the property came out otherwise: either the "
+        "flaw is mended, or the example no longer shows it.",
         "",
         "Change or remove the `expect`, or restore the flaw.",
     ),
@@ -74,8 +74,8 @@ PAGES: dict[str, Page] = {
     ),
     "R811": Page(
         "something in the policy never matters",
-        "A rule that decides nothing, an action that can never happen, or a property whose condition never holds: true, "
-        "but not for the reason that its author had in mind.",
+        "A rule that decides nothing, an action that can never happen, or a property whose condition never holds: "
+        "true, but not for the reason that its author had in mind.",
         "",
         "Remove it, or mend the condition that keeps it from mattering.",
     ),

@@ -1,0 +1,170 @@
+"""A run of the tool to the report that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+
+from policyctl.paint import PLAIN, Paint
+from policyctl.render_diagnostics import render_diagnostics
+from policyctl.results import FileResult, PropertyView, Run, TestView, TraceView, VacuityView
+from policydsl.diagnostics import Severity
+from policydsl.source import Span
+
+WIDTH = 120
+_SYMBOLS = {"proved": "✓", "refuted": "✗", "unknown": "?"}
+
+
+def render_run(run: Run, sources: Mapping[str, str], paint: Paint = PLAIN, verbose: bool = False) -> str:
+    """Diagnostics, then a block per file, then one line of sums. `verbose` adds witnesses, lemmas and guards."""
+    blocks = [render_diagnostics(run.diagnostics, sources, paint)]
+    for file in run.files:
+        lines = list(_file(file, paint, verbose))
+        if lines:
+            blocks.append("\n".join([paint("bold", file.path), *lines]) + "\n")
+    blocks.append(summary(run, paint) + "\n")
+    return "".join(blocks)
+
+
+def _file(file: FileResult, paint: Paint, verbose: bool) -> Iterator[str]:
+    if file.crash:
+        yield f"  {paint('bold red', '!')} the tool itself failed here; nothing is known about this file"
+    width = max((len(p.name) for p in file.properties), default=0)
+    for view in file.properties:
+        yield from render_property(view, min(width, 40), paint, verbose)
+    for vacuity in file.vacuities:
+        yield _vacuity(vacuity, paint)
+    passed = [t for t in file.tests if t.passed]
+    for test in file.tests:
+        if not test.passed or verbose:
+            yield from _test(test, paint)
+    if passed and not verbose:
+        yield f"  {paint('green', '✓')} {_count(len(passed), 'test')} passed"
+
+
+def render_property(view: PropertyView, width: int, paint: Paint = PLAIN, verbose: bool = False) -> Iterator[str]:
+    """The verdict on one line, and below it whatever is needed to act on it."""
+    style = "green" if view.as_expected else "bold red"
+    word, rest = _verdict(view)
+    expectation = ""
+    if view.expected != "proved":
+        expectation = "  (expected)" if view.as_expected else f"  (expected {view.expected})"
+    head = f"{paint(style, _SYMBOLS[view.status])} {view.name.ljust(width)}   {paint(style, word.ljust(9))} {rest}"
+    yield f"  {head.rstrip()}{paint('dim', expectation)}"
+    if view.trace is not None and (verbose or view.status == "refuted"):
+        note = view.because or ("" if view.kind == "reachable" else f"breaks `{view.name}`")
+        yield from _trace(view.trace, paint, f"{note}: {short_place(view.span)}" if note else "")
+    if view.cti is not None:
+        yield "      induction fails at this step; if nothing leads to its first state, a `lemma` that says so helps:"
+        yield from _trace(view.cti, paint, "")
+    for assumption in view.assumptions:
+        yield f"      assuming {assumption}"
+    if verbose:
+        for title, items in (("by", view.uses), ("lemma", view.lemmas), ("needs", view.guards)):
+            for item in items:
+                yield f"      {paint('dim', title.ljust(5))} {item}"
+
+
+def _verdict(view: PropertyView) -> tuple[str, str]:
+    steps = _count(len(view.trace.steps), "step") if view.trace is not None else ""
+    how = f" ({view.how})" if view.how else ""
+    match view.status, view.kind:
+        case "proved", "reachable":
+            return "reached", f"in {steps}"
+        case "refuted", "reachable":
+            return "refuted", f"unreachable {view.scope}{how}"
+        case "proved", _:
+            return "proved", f"{view.scope}{how}"
+        case "refuted", _:
+            return "refuted", f"in {steps}" if view.trace is not None and view.trace.steps else "in the initial state"
+        case _:
+            return "unknown", view.how
+
+
+def _trace(trace: TraceView, paint: Paint, note: str) -> Iterator[str]:
+    if trace.start:
+        yield f"      {paint('dim', 'start')}  {', '.join(trace.start)}"
+    width = min(max((len(s.call) for s in trace.steps), default=0), 48)
+    for number, step in enumerate(trace.steps, 1):
+        last = paint("yellow", f"    <- {note}") if note and number == len(trace.steps) else ""
+        what = list(step.changes)
+        if step.effect != "allow":
+            what = [paint("yellow", f"{step.effect}{': ' if step.why else ''}{step.why}"), *what]
+        head = f"      {number:>2}  {step.call.ljust(width)}"
+        one_line = f"{head}   {', '.join(what)}"
+        if len(one_line) <= WIDTH or len(what) < 2:
+            yield f"{one_line.rstrip()}{last}"
+        else:
+            yield f"{head}   {what[0]}{last}"
+            for change in what[1:]:
+                yield f"{' ' * (10 + width)}   {change}"
+    if note and not trace.steps:
+        yield f"      {paint('yellow', f'<- {note}')}"
+
+
+def _vacuity(vacuity: VacuityView, paint: Paint) -> str:
+    doubt = "" if vacuity.certain else " (no witness found; not a proof)"
+    return f"  {paint('yellow', '!')} {vacuity.subject}: {vacuity.text}{doubt}"
+
+
+def _test(test: TestView, paint: Paint) -> Iterator[str]:
+    if test.passed:
+        yield f"  {paint('green', '✓')} {test.name}"
+        return
+    yield f"  {paint('bold red', '✗')} {test.name}   {short_place(test.span)}"
+    if test.trace is not None:
+        yield from _trace(test.trace, paint, test.failure)
+    else:
+        yield f"      {test.failure}"
+
+
+def summary(run: Run, paint: Paint = PLAIN) -> str:
+    """`31 proved · 6 refuted as expected · 0 unknown · 2.9 s (12 from cache)`"""
+    parts = []
+    errors = sum(d.severity is Severity.ERROR for d in run.diagnostics)
+    warnings = sum(d.severity is Severity.WARNING for d in run.diagnostics)
+    crashes = sum(bool(f.crash) for f in run.files)
+    if crashes:
+        parts.append(paint("bold red", _count(crashes, "internal error")))
+    if errors or run.command == "check":
+        parts.append(paint("bold red" if errors else "green", _count(errors, "error")))
+    if warnings or run.command == "check":
+        parts.append(paint("yellow" if warnings else "green", _count(warnings, "warning")))
+    if run.command == "check":
+        parts.append(_count(len(run.files), "file"))
+    if run.command == "test":
+        failed = sum(not t.passed for t in run.tests)
+        parts.append(paint("green", f"{len(run.tests) - failed} passed"))
+        parts.append(paint("bold red" if failed else "green", f"{failed} failed"))
+    if run.command == "verify":
+        parts += _verdict_counts(run, paint)
+    cached = sum(p.cached for p in run.properties)
+    parts.append(f"{run.seconds:.1f} s" + (f" ({cached} from cache)" if cached else ""))
+    return " · ".join(parts)
+
+
+def _verdict_counts(run: Run, paint: Paint) -> Iterator[str]:
+    views = run.properties
+
+    def count(status: str, expected: bool) -> int:
+        return sum(p.status == status and p.as_expected is expected for p in views)
+
+    yield paint("green", f"{count('proved', True)} proved")
+    if count("proved", False):
+        yield paint("bold red", f"{count('proved', False)} proved against expectation")
+    if count("refuted", False):
+        yield paint("bold red", f"{count('refuted', False)} refuted")
+    if count("refuted", True):
+        yield f"{count('refuted', True)} refuted as expected"
+    if count("unknown", True):
+        yield f"{count('unknown', True)} unknown as expected"
+    yield paint("bold red" if count("unknown", False) else "green", f"{count('unknown', False)} unknown")
+
+
+def short_place(span: Span) -> str:
+    """`governance.policy:41`"""
+    return f"{PurePath(span.path).name}:{span.line}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

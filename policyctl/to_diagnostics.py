@@ -1,0 +1,52 @@
+"""Results to diagnostics: verdicts, failed tests and vacuities, for the formats that know nothing but diagnostics."""
+
+from __future__ import annotations
+
+from policyctl.results import FileResult, PropertyView, TestView, VacuityView
+from policydsl.diagnostics import Diagnostic, Severity
+from policydsl.source import Span
+
+
+def diagnostics_of(file: FileResult) -> tuple[Diagnostic, ...]:
+    """What the file says and what came out otherwise than expected, in one list."""
+    return (
+        *file.diagnostics,
+        *(d for p in file.properties if (d := property_diagnostic(p)) is not None),
+        *(vacuity_diagnostic(file, v) for v in file.vacuities),
+        *(test_diagnostic(t) for t in file.tests if not t.passed),
+        *([crash_diagnostic(file)] if file.crash else []),
+    )
+
+
+def property_diagnostic(view: PropertyView) -> Diagnostic | None:
+    """None when the verdict is the expected one."""
+    if view.as_expected:
+        return None
+    if view.expected != "proved":
+        return _error("R803", f"`{view.name}` is {view.status}, not {view.expected} as the policy expects", view.span)
+    if view.status == "unknown":
+        return _error("R802", f"`{view.name}` is neither proved nor refuted: {view.how}", view.span)
+    if view.kind == "reachable":
+        return _error("R804", f"`{view.name}` is unreachable {view.scope}".rstrip(), view.span)
+    steps = len(view.trace.steps) if view.trace is not None else 0
+    because = f": {view.because}" if view.because else ""
+    return _error("R801", f"`{view.name}` is refuted in {steps} step{'' if steps == 1 else 's'}{because}", view.span)
+
+
+def vacuity_diagnostic(file: FileResult, vacuity: VacuityView) -> Diagnostic:
+    doubt = "" if vacuity.certain else " (no witness found; not a proof)"
+    text = f"{vacuity.subject}: {vacuity.text}{doubt}"
+    return Diagnostic("R811", Severity.WARNING, text, Span(file.path, 0, 0, 1, 1))
+
+
+def test_diagnostic(test: TestView) -> Diagnostic:
+    return _error("R805", f"test `{test.name}` fails: {test.failure}", test.span)
+
+
+def crash_diagnostic(file: FileResult) -> Diagnostic:
+    last = file.crash.strip().splitlines()[-1]
+    return _error("I999", f"the tool itself failed: {last}", Span(file.path, 0, 0, 1, 1))
+
+
+def _error(code: str, text: str, span: Span) -> Diagnostic:
+    return Diagnostic(code, Severity.ERROR, text, span)

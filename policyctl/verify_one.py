@@ -1,0 +1,80 @@
+"""One policy file to its result: all that a worker process does. Importing this loads the parser and the solvers."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from policydsl.load import load
+
+from policyctl.files import decode
+from policyctl.options import Options
+from policyctl.results import FileResult
+from policyctl.to_views import test_views, verification_views
+from policydsl.core.system import Program
+from policydsl.diagnostics import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do with one file. `command` is `check`, `test` or `verify`."""
+
+    path: str
+    command: str
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The result, the digests of the files that were read for it, and the certificates by name."""
+
+    result: FileResult
+    reads: dict[str, str]
+    certificates: dict[str, str]
+
+
+def do(task: Task) -> Done:
+    """Never raises: a fault of the tool is part of the result, for this file only."""
+    reads: dict[str, str] = {}
+    certificates: dict[str, str] = {}
+    try:
+        result = _do(task, _recording(reads), certificates)
+    except Exception:  # noqa: BLE001 the boundary of the tool: nothing about this file is known, and that is what is said
+        result = FileResult(task.path, crash=traceback.format_exc())
+    return Done(result, reads, certificates)
+
+
+def load_one(path: str, read: Callable[[str], str], report: Report) -> Program | None:
+    """The program of `path` itself, without those of the modules it imports; None when it has errors."""
+    programs = load([path], read, report)
+    return next((p for p in programs if p.path == path), None) if not report.failed else None
+
+
+def _do(task: Task, read: Callable[[str], str], certificates: dict[str, str]) -> FileResult:
+    report = Report()
+    program = load_one(task.path, read, report)
+    found = report.sorted()
+    if program is None:
+        return FileResult(task.path, diagnostics=found)
+    match task.command:
+        case "check":
+            return FileResult(task.path, program.system.name, diagnostics=found)
+        case "test":
+            return FileResult(task.path, program.system.name, diagnostics=found, tests=test_views(program))
+        case _:
+            return verification_views(program, found, task.options, certificates)
+
+
+def _recording(reads: dict[str, str]) -> Callable[[str], str]:
+    """Reading files, noting what was asked for: the entry in the cache depends on all of it, missing files too."""
+
+    def read(path: str) -> str:
+        reads[path] = ""
+        data = Path(path).read_bytes()
+        reads[path] = hashlib.sha256(data).hexdigest()
+        return decode(data)
+
+    return read
