@@ -82,16 +82,16 @@ class UngroundableError(Exception):
     """A quantifier stands where no instance can be taken: inside a number or a key."""
 
 
-def _skolemise(e: Expr, names: Names) -> Expr:
+def skolemise(e: Expr, names: Names) -> Expr:
     """Name the witnesses of existentials that stand under no universal."""
     if not isinstance(e, Apply) or not has_quantifier(e):
         return e
     if e.op is Op.EXISTS:
         bound = e.args[0]
         assert isinstance(bound, Ref)
-        return _skolemise(substitute(e.args[1], {bound: names.fresh(bound)}), names)
+        return skolemise(substitute(e.args[1], {bound: names.fresh(bound)}), names)
     if e.op in (Op.AND, Op.OR):
-        return rebuild(e.op, tuple(_skolemise(a, names) for a in e.args), BOOL)
+        return rebuild(e.op, tuple(skolemise(a, names) for a in e.args), BOOL)
     return e
 
 
@@ -132,7 +132,7 @@ def _instantiate(e: Expr, terms: dict[EntityType, list[Expr]], names: Names) -> 
     for choice in product(*pools):
         if len(instances) >= MAX_INSTANCES:
             break
-        instance = _skolemise(substitute(body, dict(zip(bounds, choice, strict=True))), names)
+        instance = skolemise(substitute(body, dict(zip(bounds, choice, strict=True))), names)
         instances.append(_instantiate(instance, terms, names))
     return conj(*instances)
 
@@ -144,7 +144,7 @@ def _anybody(type: EntityType) -> Expr:
 def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
     """Quantifier-free formulas that follow from `assertions`: if they are unsatisfiable, so are the assertions."""
     names = Names()
-    closed = [_skolemise(negation_normal(a), names) for a in assertions]
+    closed = [skolemise(negation_normal(a), names) for a in assertions]
     result = closed
     terms = individuals(closed)
     for _ in range(rounds):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import z3
+
 from policydsl import regular
 from policydsl.core.expr import Apply, Const, Expr, Op
 from policydsl.core.types import MapType, StringType
@@ -36,17 +38,17 @@ def string_terms(order: list[Expr]) -> list[Expr]:
     return list(found)
 
 
+def patterns_in(order: list[Expr]) -> tuple[str, ...]:
+    """The patterns that strings are tested against, in order of appearance."""
+    tests = [e.args[1] for e in order if isinstance(e, Apply) and e.op is Op.MATCHES]
+    return tuple(dict.fromkeys(str(p.value) for p in tests if isinstance(p, Const)))
+
+
 def class_facts(strings: dict[Expr, str], order: list[Expr]) -> tuple[list[str], list[str]]:
     """Declarations, and what is true of the string terms in `strings` (term to its text)."""
     if not any(isinstance(e.type, StringType) or _string_map(e) for e in order):
         return [], []
-    patterns = tuple(
-        dict.fromkeys(
-            str(e.args[1].value)
-            for e in order
-            if isinstance(e, Apply) and e.op is Op.MATCHES and isinstance(e.args[1], Const)
-        )
-    )
+    patterns = patterns_in(order)
     literals = [e for e in strings if isinstance(e, Const)]
     head = ["(declare-sort String_ 0)"]
     head += [f"(declare-fun {string_symbol('~' + p)} (String_) Bool)" for p in patterns]
@@ -77,3 +79,45 @@ def class_facts(strings: dict[Expr, str], order: list[Expr]) -> tuple[list[str],
 
 def _string_map(e: Expr) -> bool:
     return isinstance(e.type, MapType) and isinstance(e.type.value, StringType)
+
+
+class StringChooser:
+    """Real strings for the opaque ones of a model: equal where they are equal, different where they differ."""
+
+    def __init__(self, order: list[Expr], context: z3.Context) -> None:
+        self._patterns = patterns_in(order)
+        self._literals = [str(e.value) for e in string_terms(order) if isinstance(e, Const)]
+        self._sort = z3.DeclareSort("String_", context)
+        self._context = context
+        self._given: dict[str, str] = {}
+
+    def choose(self, model: z3.ModelRef, name: str) -> str:
+        """A string for the constant `name`, in the class in which the model has it."""
+        value = model.eval(z3.Const(name, self._sort), model_completion=True)
+        for text in self._literals:
+            if model.eval(z3.Const(string_symbol(text)[1:-1], self._sort), model_completion=True).eq(value):
+                return text
+        key = str(value)
+        if key not in self._given:
+            holds = tuple(
+                z3.is_true(
+                    model.eval(
+                        z3.Function(string_symbol("~" + p)[1:-1], self._sort, z3.BoolSort(self._context))(value),
+                        model_completion=True,
+                    )
+                )
+                for p in self._patterns
+            )
+            self._given[key] = self._fresh(holds)
+        return self._given[key]
+
+    def _fresh(self, holds: tuple[bool, ...]) -> str:
+        membership = holds + (False,) * len(self._literals)
+        found = _classes(self._patterns + tuple(regular.quote(t) for t in self._literals)) or []
+        witness = next((c.witness for c in found if c.membership == membership), "text")
+        taken = set(self._given.values()) | set(self._literals)
+        tries = [witness, *(f"{witness}{i}" for i in range(1, 50)), *(f"{i}{witness}" for i in range(1, 50))]
+        for text in tries:
+            if text not in taken and tuple(regular.member(p, text) for p in self._patterns) == holds:
+                return text
+        return witness

@@ -7,7 +7,7 @@ strings are an uninterpreted sort with one predicate per pattern. The text is al
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, MapType, StringType, Type
@@ -96,21 +96,34 @@ def _in_range(term: str, type: EnumType) -> str:
 
 
 class Printer:
-    """Prints terms with every shared sub-term named once. Collects the definitions in `lines`, in order of use."""
+    """Prints terms with every shared sub-term named once. `definitions` are (name, sort, text) in order of use.
 
-    def __init__(self, prefix: str = "t") -> None:
-        self.lines: list[str] = []
+    `atoms` gives terms that are to be printed as a symbol of somebody else's choosing.
+    """
+
+    def __init__(self, prefix: str = "t", atoms: Mapping[Expr, str] | None = None) -> None:
+        self.definitions: list[tuple[str, str, str]] = []
         self._prefix = prefix
-        self._text: dict[Expr, str] = {}
+        self._text: dict[Expr, str] = dict(atoms or {})
+
+    @property
+    def lines(self) -> list[str]:
+        """The definitions as commands."""
+        return [f"(define-fun {name} () {sort_} {text})" for name, sort_, text in self.definitions]
+
+    def nest(self, text: str) -> str:
+        """`text` inside the definitions as nested `let`s, for use under a binder."""
+        for name, _, value in reversed(self.definitions):
+            text = f"(let (({name} {value})) {text})"
+        return text
 
     def print(self, roots: Iterable[Expr]) -> list[str]:
         """The text of each root."""
         roots = list(roots)
-        order = list(subterms(*roots))
+        order = [e for e in subterms(*roots) if e not in self._text]
         uses = Counter(a for e in order if isinstance(e, Apply) for a in e.args)
         for e in order:
-            if e not in self._text:
-                self._text[e] = self._one(e, uses[e])
+            self._text[e] = self._one(e, uses[e])
         return [self._text[r] for r in roots]
 
     def _one(self, e: Expr, uses: int) -> str:
@@ -125,8 +138,8 @@ class Printer:
                 named = uses > 1 or isinstance(e.type, EnumType) or e.op in TEMPLATES and e.op is not Op.SELECT
                 if not named:
                     return text
-                name = f"{self._prefix}{len(self.lines)}"
-                self.lines.append(f"(define-fun {name} () {sort(e.type)} {text})")
+                name = f"{self._prefix}{len(self.definitions)}"
+                self.definitions.append((name, sort(e.type), text))
                 return name
 
     def _apply(self, e: Apply) -> str:

@@ -1,0 +1,171 @@
+"""Bounded search: goals to short runs that reach them, replayed in the reference interpreter.
+
+All goals of a system share one unrolling. A run is minimal in steps, then in individuals, then in parameters and
+numbers. What is returned has been replayed; a model that does not replay counts as nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import z3
+
+from policydsl.core.expr import Expr, conj, negate
+from policydsl.core.system import Property, PropertyKind, System
+from policydsl.interp import Request, evaluate, run, states, violated
+from policydsl.trace import Trace
+from verifier.finite import population
+from verifier.from_model import Reader
+from verifier.unroll import Unrolling
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Something to reach: `formula` over a state; with `action`, over a request of it in that state, allowed or not;
+    with `moves`, over an allowed step of it. `prop` is the property whose fate hangs on it, if any."""
+
+    name: str
+    formula: Expr
+    action: str = ""
+    moves: bool = False
+    prop: Property | None = None
+
+
+def violations(system: System, prop: Property) -> list[Goal]:
+    """Goals any of which breaks `prop` (or reaches it, if it is `reachable`); all carry its name."""
+    names = [prop.action] if prop.action else [a.name for a in system.actions]
+    match prop.kind:
+        case PropertyKind.INVARIANT | PropertyKind.LEMMA:
+            return [Goal(prop.name, negate(prop.expr), prop=prop)]
+        case PropertyKind.REACHABLE:
+            return [Goal(prop.name, prop.expr, prop=prop)]
+        case PropertyKind.ASSERT:
+            broken = negate(prop.expr)
+            return [Goal(prop.name, conj(system.action(n).assumed, broken), n, prop=prop) for n in names]
+        case PropertyKind.STEP:
+            return [Goal(prop.name, negate(prop.expr), n, moves=True, prop=prop) for n in names]
+        case PropertyKind.LEADS_TO:
+            return []
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far to look. Resources are counted by the solver, so a result does not depend on the machine."""
+
+    depth: int = 12
+    rlimit: int = 2_000_000  # for one question at one depth
+    total: int = 60_000_000  # for all questions of one search
+    size: int = 2  # individuals of each sort beside those that the specification names
+    principals: int = 3  # the same for sorts that act
+
+
+@dataclass(slots=True)
+class Search:
+    """What was found (goal name to run), and to which depth every goal that was not found was ruled out."""
+
+    found: dict[str, Trace] = field(default_factory=dict)
+    depth: dict[str, int] = field(default_factory=dict)
+
+
+def search(system: System, goals: Iterable[Goal], limits: Limits, tick: Callable[[], None] = lambda: None) -> Search:
+    """Look for all `goals` at once, shallow runs first."""
+    return _Searcher(system, limits, tick).run(list(goals))
+
+
+class _Searcher:
+    def __init__(self, system: System, limits: Limits, tick: Callable[[], None]) -> None:
+        self.system = system
+        self.limits = limits
+        self.tick = tick
+        self.unrolling = Unrolling(system, population(system, limits.size, limits.principals))
+        self.context = z3.Context()
+        self.parser = z3.ParserContext(self.context)
+        self.solver = z3.Solver(ctx=self.context)
+        self.solver.set("random_seed", 0)
+        self.spent = 0
+        self.lost: set[str] = set()
+        self.result = Search()
+
+    def run(self, goals: list[Goal]) -> Search:
+        asked = [(g, *self.unrolling.question(g.formula, self.system.action(g.action) if g.action else None)) for g in goals]
+        self._add(self.unrolling.start())
+        for depth in range(self.limits.depth + 1):
+            self.tick()
+            for goal, template, name in asked:
+                if not goal.action:
+                    self._ask(goal, template, name, depth)
+            if depth == self.limits.depth or self._done(goals):
+                break
+            # A request need not be allowed, so it is asked about before the step adds that it is.
+            self._add(self.unrolling.requests(depth))
+            for goal, template, name in asked:
+                if goal.action and not goal.moves:
+                    self._ask(goal, template, name, depth)
+            self._add(self.unrolling.moves(depth))
+            for goal, template, name in asked:
+                if goal.moves:
+                    self._ask(goal, template, name, depth)
+        return self.result
+
+    def _done(self, goals: list[Goal]) -> bool:
+        open_goals = [g for g in goals if g.name not in self.result.found and g.name not in self.lost]
+        return not open_goals or self.spent > self.limits.total
+
+    def _add(self, text: str) -> None:
+        for assertion in self.parser.from_string(text):
+            self.solver.add(assertion)
+
+    def check(self) -> z3.CheckSatResult:
+        """The solver's answer, within the resources that are left."""
+        self.solver.set("rlimit", self.limits.rlimit)
+        before = self._counter()
+        answer = self.solver.check()
+        self.spent += max(0, self._counter() - before)
+        return answer
+
+    def _counter(self) -> int:
+        statistics = self.solver.statistics()
+        return int(statistics.get_key_value("rlimit count")) if "rlimit count" in statistics.keys() else 0
+
+    def _ask(self, goal: Goal, template: str, name: str, step: int) -> None:
+        if goal.name in self.result.found or goal.name in self.lost or self.spent > self.limits.total:
+            return
+        self.solver.push()
+        self._add(self.unrolling.at(template, step))
+        self.solver.add(z3.Bool(self.unrolling.at(name, step), self.context))
+        last = goal.action
+        if last:
+            act = z3.Int(f"act@{step}", self.context)
+            self.solver.add(act == self.unrolling.number(last))
+        answer = self.check()
+        if answer == z3.sat:
+            trace = self._trace(goal, step)
+            if trace is not None:
+                self.result.found[goal.name] = trace
+        elif answer == z3.unsat:
+            self.result.depth[goal.name] = step
+        else:
+            # Deeper questions only get harder; give the others what is left.
+            self.lost.add(goal.name)
+        self.solver.pop()
+
+    def _trace(self, goal: Goal, step: int) -> Trace | None:
+        reader = Reader(self.system, self.unrolling, self.solver, self.check, step + bool(goal.action))
+        requests, params, start = reader.smallest()
+        trace, _ = run(self.system, requests, params, start)
+        # SOUND: a run counts only if the reference interpreter confirms what the solver claims.
+        return trace if self._reached(goal, trace) else None
+
+    def _reached(self, goal: Goal, trace: Trace) -> bool:
+        visited = states(self.system, trace)
+        if goal.prop is not None and violated(self.system, goal.prop, trace) is None:
+            return False
+        allowed = trace.steps[: len(trace.steps) - (goal.action != "" and not goal.moves)]
+        if any(s.decision.effect != "allow" for s in allowed):
+            return False
+        if not goal.action:
+            return evaluate(goal.formula, visited[-1]) is True
+        request = Request(goal.action, dict(trace.steps[-1].inputs))
+        after = visited[-1] if goal.moves else None
+        return evaluate(goal.formula, visited[-2], request.inputs, after=after) is True

@@ -1,0 +1,198 @@
+"""A solver's model of an unrolling to a run in the user's vocabulary: the smallest one near it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import z3
+
+from policydsl.core.system import Action, System
+from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, Value
+from policydsl.interp import Request
+from policydsl.state import default_value
+from policydsl.trace import Cell
+from verifier.finite import Population, cell_name
+from verifier.string_classes import StringChooser
+from verifier.unroll import Unrolling
+
+PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
+
+
+def names(system: System, people: Population) -> dict[EntityType, list[str]]:
+    """What individuals are called: as the specification calls them, then people for those who act, else p1, p2, ..."""
+    acting = {i.type for a in system.actions for i in a.inputs if i.name == "principal"}
+    result: dict[EntityType, list[str]] = {}
+    taken = {n for named in people.named.values() for n in named}
+    free_people = iter([p for p in PEOPLE if p not in taken] + [f"bot{i}" for i in range(1, 100)])
+    letters: set[str] = set()
+    for sort in people.size:
+        called = list(people.named[sort])
+        letter = sort.name[0].lower()
+        while letter in letters:
+            letter += sort.name[len(letter)].lower() if len(letter) < len(sort.name) else "_"
+        letters.add(letter)
+        count = people.size[sort] - len(called)
+        called += [next(free_people) if sort in acting else f"{letter}{i}" for i in range(1, count + 1)]
+        result[sort] = called
+    return result
+
+
+class Reader:
+    """Reads a run of `steps` requests out of a solver that has just answered `sat`, making it small on the way."""
+
+    def __init__(
+        self,
+        system: System,
+        unrolling: Unrolling,
+        solver: z3.Solver,
+        check: Callable[[], z3.CheckSatResult],
+        steps: int,
+    ) -> None:
+        self.system = system
+        self.unrolling = unrolling
+        self.solver = solver
+        self.check = check
+        self.steps = steps
+        self.names = names(system, unrolling.population)
+        self.model = solver.model()
+        self._levels = 0
+
+    def smallest(self) -> tuple[list[Request], dict[str, Value], list[Cell]]:
+        """Requests, parameters and free initial cells of the smallest run found; leaves the solver as it was."""
+        try:
+            self._shrink()
+            return self._requests(), self._params(), self._start()
+        finally:
+            if self._levels:
+                self.solver.pop(self._levels)
+
+    # Shrinking: each wish is kept if the run can still be had.
+
+    def _wish(self, *wishes: z3.BoolRef) -> bool:
+        if all(z3.is_true(self.model.eval(w, model_completion=True)) for w in wishes):
+            self._keep(wishes)
+            return True
+        self.solver.push()
+        self.solver.add(*wishes)
+        if self.check() == z3.sat:
+            self._levels += 1
+            self.model = self.solver.model()
+            return True
+        self.solver.pop()
+        return False
+
+    def _keep(self, wishes: tuple[z3.BoolRef, ...]) -> None:
+        self.solver.push()
+        self._levels += 1
+        self.solver.add(*wishes)
+
+    def _shrink(self) -> None:
+        actions = self._actions()
+        self._keep(tuple(self._int(f"act@{i}") == self.unrolling.number(a.name) for i, a in enumerate(actions)))
+        people: dict[EntityType, list[z3.ArithRef]] = {}
+        for i, action in enumerate(actions):
+            for slot in self.unrolling.slots[action.name]:
+                if isinstance(slot.input.type, EntityType):
+                    people.setdefault(slot.input.type, []).append(self._int(slot.at(i)))
+        for sort, terms in people.items():
+            for bound in range(self.unrolling.population.size[sort]):
+                if self._wish(*(t <= bound for t in terms)):
+                    break
+        self._keep(tuple(t == self._value(t) for terms in people.values() for t in terms))
+        params = [(self._const(f"${p.name}", p.type), self._literal(p.default.value, p.type)) for p in self.system.params]
+        self._wishes_one_by_one([p == default for p, default in params])
+        free = [
+            (self._const(f"{cell_name(v.name, keys)}@0", v.type), self._literal(default_value(v.type), v.type))
+            for v in self.system.state
+            if v.init is None and isinstance(v.type, (BoolType, IntType, EnumType))
+            for keys in self.unrolling.finite.cells(v)
+        ]
+        self._wishes_one_by_one([cell == default for cell, default in free])
+        for i, action in enumerate(actions):
+            for slot in self.unrolling.slots[action.name]:
+                if isinstance(slot.input.type, IntType):
+                    self._least(self._int(slot.at(i)))
+
+    def _wishes_one_by_one(self, wishes: list[z3.BoolRef]) -> None:
+        if wishes and not self._wish(*wishes):
+            for wish in wishes:
+                self._wish(wish)
+
+    def _least(self, term: z3.ArithRef) -> None:
+        if self._wish(term == 0) or not self._wish(term >= 0):
+            return
+        low, high = 1, self._value(term)
+        while low < high:
+            middle = (low + high) // 2
+            if self._wish(term <= middle, term >= low):
+                high = self._value(term)
+            else:
+                low = middle + 1
+        self._wish(term == high)
+
+    # Reading
+
+    def _actions(self) -> list[Action]:
+        return [self.unrolling.actions[self._value(self._int(f"act@{i}"))] for i in range(self.steps)]
+
+    def _int(self, name: str) -> z3.ArithRef:
+        return z3.Int(name, self.solver.ctx)
+
+    def _const(self, name: str, type: Scalar) -> z3.ExprRef:
+        return z3.Bool(name, self.solver.ctx) if isinstance(type, BoolType) else self._int(name)
+
+    def _literal(self, value: Value, type: Scalar) -> z3.ExprRef:
+        if isinstance(type, BoolType):
+            return z3.BoolVal(bool(value), self.solver.ctx)
+        number = type.cases.index(str(value)) if isinstance(type, EnumType) else int(value)
+        return z3.IntVal(number, self.solver.ctx)
+
+    def _value(self, term: z3.ArithRef) -> int:
+        found = self.model.eval(term, model_completion=True)
+        assert isinstance(found, z3.IntNumRef)
+        return found.as_long()
+
+    def _read(self, name: str, type: Scalar, strings: StringChooser) -> Value:
+        match type:
+            case BoolType():
+                return z3.is_true(self.model.eval(z3.Bool(name, self.solver.ctx), model_completion=True))
+            case IntType():
+                return self._value(self._int(name))
+            case EnumType():
+                return type.cases[self._value(self._int(name)) % len(type.cases)]
+            case EntityType():
+                called = self.names[type]
+                return called[min(self._value(self._int(name)), len(called) - 1)]
+            case _:
+                return strings.choose(self.model, name)
+
+    def _requests(self) -> list[Request]:
+        strings = self._strings()
+        return [
+            Request(
+                action.name,
+                {s.input.name: self._read(s.at(i), s.input.type, strings) for s in self.unrolling.slots[action.name]},
+            )
+            for i, action in enumerate(self._actions())
+        ]
+
+    def _strings(self) -> StringChooser:
+        return StringChooser(self.unrolling.string_terms(), self.solver.ctx)
+
+    def _params(self) -> dict[str, Value]:
+        return {p.name: self._read(f"${p.name}", p.type, self._strings()) for p in self.system.params}
+
+    def _start(self) -> list[Cell]:
+        strings = self._strings()
+        cells: list[Cell] = []
+        for v in self.system.state:
+            if v.init is not None:
+                continue
+            for keys in self.unrolling.finite.cells(v):
+                if any(k >= len(self.names[s]) for k, s in zip(keys, v.keys, strict=True)):
+                    continue
+                value = self._read(f"{cell_name(v.name, keys)}@0", v.type, strings)
+                if value != default_value(v.type):
+                    called = tuple(self.names[s][k] for k, s in zip(keys, v.keys, strict=True))
+                    cells.append(Cell(v.name, called, value))
+        return cells
