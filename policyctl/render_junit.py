@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 from policyctl.render_diagnostics import render_diagnostic
 from policyctl.render_text import render_property
 from policyctl.results import FileResult, PropertyView, Run, TestView
-from policyctl.to_diagnostics import property_diagnostic, test_diagnostic
+from policyctl.to_diagnostics import property_diagnostic, failure_diagnostic
 
 
 def render_junit(run: Run) -> str:
@@ -41,7 +41,7 @@ def _property(file: FileResult, view: PropertyView) -> str:
 def _test(file: FileResult, test: TestView) -> str:
     if test.passed:
         return _case(file, test.name, "")
-    d = test_diagnostic(test)
+    d = failure_diagnostic(test)
     return _case(file, test.name, f"<failure type={_attribute(d.code)} message={_attribute(d.text)}/>")
 
 

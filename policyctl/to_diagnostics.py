@@ -13,7 +13,7 @@ def diagnostics_of(file: FileResult) -> tuple[Diagnostic, ...]:
         *file.diagnostics,
         *(d for p in file.properties if (d := property_diagnostic(p)) is not None),
         *(vacuity_diagnostic(file, v) for v in file.vacuities),
-        *(test_diagnostic(t) for t in file.tests if not t.passed),
+        *(failure_diagnostic(t) for t in file.tests if not t.passed),
         *([crash_diagnostic(file)] if file.crash else []),
     )
 
@@ -39,7 +39,7 @@ def vacuity_diagnostic(file: FileResult, vacuity: VacuityView) -> Diagnostic:
     return Diagnostic("R811", Severity.WARNING, text, Span(file.path, 0, 0, 1, 1))
 
 
-def test_diagnostic(test: TestView) -> Diagnostic:
+def failure_diagnostic(test: TestView) -> Diagnostic:
     return _error("R805", f"test `{test.name}` fails: {test.failure}", test.span)
 
 

@@ -13,7 +13,7 @@ from policydsl.load import load
 from policyctl.files import decode
 from policyctl.options import Options
 from policyctl.results import FileResult
-from policyctl.to_views import test_views, verification_views
+from policyctl.to_views import views_of_tests, views_of_verification
 from policydsl.core.system import Program
 from policydsl.diagnostics import Report
 
@@ -63,9 +63,9 @@ def _do(task: Task, read: Callable[[str], str], certificates: dict[str, str]) ->
         case "check":
             return FileResult(task.path, program.system.name, diagnostics=found)
         case "test":
-            return FileResult(task.path, program.system.name, diagnostics=found, tests=test_views(program))
+            return FileResult(task.path, program.system.name, diagnostics=found, tests=views_of_tests(program))
         case _:
-            return verification_views(program, found, task.options, certificates)
+            return views_of_verification(program, found, task.options, certificates)
 
 
 def _recording(reads: dict[str, str]) -> Callable[[str], str]:
