@@ -70,11 +70,17 @@ class Search:
 
 def search(system: System, goals: Iterable[Goal], limits: Limits, tick: Callable[[], None] = lambda: None) -> Search:
     """Look for all `goals` at once, shallow runs first."""
-    return _Searcher(system, limits, tick).run(list(goals))
+    searcher = Searcher(system, list(goals), limits, tick)
+    searcher.look(limits.depth)
+    return searcher.result
 
 
-class _Searcher:
-    def __init__(self, system: System, limits: Limits, tick: Callable[[], None]) -> None:
+class Searcher:
+    """A search that can be taken further: `look(4)`, then, when the prover has had its turn, `look(12)`."""
+
+    def __init__(
+        self, system: System, goals: list[Goal], limits: Limits, tick: Callable[[], None] = lambda: None
+    ) -> None:
         self.system = system
         self.limits = limits
         self.tick = tick
@@ -84,33 +90,44 @@ class _Searcher:
         self.solver = z3.Solver(ctx=self.context)
         self.solver.set("random_seed", 0)
         self.spent = 0
-        self.lost: set[str] = set()
+        self.closed: set[str] = set()
         self.result = Search()
-
-    def run(self, goals: list[Goal]) -> Search:
-        asked = [(g, *self.unrolling.question(g.formula, self.system.action(g.action) if g.action else None)) for g in goals]
+        self._asked = [
+            (g, *self.unrolling.question(g.formula, system.action(g.action) if g.action else None)) for g in goals
+        ]
+        self._next = 0
         self._add(self.unrolling.start())
-        for depth in range(self.limits.depth + 1):
-            self.tick()
-            for goal, template, name in asked:
-                if not goal.action:
-                    self._ask(goal, template, name, depth)
-            if depth == self.limits.depth or self._done(goals):
-                break
-            # A request need not be allowed, so it is asked about before the step adds that it is.
-            self._add(self.unrolling.requests(depth))
-            for goal, template, name in asked:
-                if goal.action and not goal.moves:
-                    self._ask(goal, template, name, depth)
-            self._add(self.unrolling.moves(depth))
-            for goal, template, name in asked:
-                if goal.moves:
-                    self._ask(goal, template, name, depth)
-        return self.result
 
-    def _done(self, goals: list[Goal]) -> bool:
-        open_goals = [g for g in goals if g.name not in self.result.found and g.name not in self.lost]
-        return not open_goals or self.spent > self.limits.total
+    def look(self, depth: int) -> None:
+        """Look for the goals that are still open in runs of up to `depth` steps."""
+        while self._next <= depth and not self._done():
+            self.tick()
+            self._level(self._next)
+            self._next += 1
+
+    def close(self, names: Iterable[str]) -> None:
+        """Forget goals: they have been settled elsewhere."""
+        self.closed.update(names)
+
+    def _level(self, depth: int) -> None:
+        if depth:
+            # A request need not be allowed, so this is asked about before the step adds that it is.
+            self._add(self.unrolling.requests(depth - 1))
+            self._ask_all([q for q in self._asked if q[0].action and not q[0].moves], depth - 1)
+            self._add(self.unrolling.moves(depth - 1))
+            self._ask_all([q for q in self._asked if q[0].moves], depth - 1)
+        self._ask_all([q for q in self._asked if not q[0].action], depth)
+
+    def _ask_all(self, questions: list[tuple[Goal, str, str]], step: int) -> None:
+        for goal, template, name in questions:
+            if not self._settled(goal):
+                self._ask(goal, template, name, step)
+
+    def _settled(self, goal: Goal) -> bool:
+        return goal.name in self.result.found or goal.name in self.closed or self.spent > self.limits.total
+
+    def _done(self) -> bool:
+        return all(self._settled(goal) for goal, _, _ in self._asked)
 
     def _add(self, text: str) -> None:
         for assertion in self.parser.from_string(text):
@@ -129,15 +146,11 @@ class _Searcher:
         return int(statistics.get_key_value("rlimit count")) if "rlimit count" in statistics.keys() else 0
 
     def _ask(self, goal: Goal, template: str, name: str, step: int) -> None:
-        if goal.name in self.result.found or goal.name in self.lost or self.spent > self.limits.total:
-            return
         self.solver.push()
         self._add(self.unrolling.at(template, step))
         self.solver.add(z3.Bool(self.unrolling.at(name, step), self.context))
-        last = goal.action
-        if last:
-            act = z3.Int(f"act@{step}", self.context)
-            self.solver.add(act == self.unrolling.number(last))
+        if goal.action:
+            self.solver.add(z3.Int(f"act@{step}", self.context) == self.unrolling.number(goal.action))
         answer = self.check()
         if answer == z3.sat:
             trace = self._trace(goal, step)
@@ -147,7 +160,7 @@ class _Searcher:
             self.result.depth[goal.name] = step
         else:
             # Deeper questions only get harder; give the others what is left.
-            self.lost.add(goal.name)
+            self.closed.add(goal.name)
         self.solver.pop()
 
     def _trace(self, goal: Goal, step: int) -> Trace | None:

@@ -67,10 +67,13 @@ def split_foralls(goal: Expr) -> tuple[list[Ref], Expr]:
     return bounds, goal
 
 
-def problem(system: System, goal: Expr, tracked: frozenset[str], known: Sequence[Expr], extra: int = 0) -> Problem:
+def problem(
+    system: System, goal: Expr, tracked: frozenset[str], known: Sequence[Expr], extra: tuple[EntityType, ...] = ()
+) -> Problem:
     """The clauses whose solvability gives an inductive invariant over `tracked` that implies `goal`.
 
-    `known` are invariants already proved; `extra` distinguishes more individuals of the first sort than `goal` names.
+    `goal` may mention inputs: then it is to hold for every request. `known` are invariants already proved; `extra`
+    distinguishes more individuals than `goal` names.
     """
     bounds, body = split_foralls(goal)
     if has_quantifier(body):
@@ -80,7 +83,7 @@ def problem(system: System, goal: Expr, tracked: frozenset[str], known: Sequence
 
 class _Builder:
     def __init__(
-        self, system: System, bounds: list[Ref], body: Expr, tracked: frozenset[str], known: Sequence[Expr], extra: int
+        self, system: System, bounds: list[Ref], body: Expr, tracked: frozenset[str], known: Sequence[Expr], extra: tuple[EntityType, ...]
     ) -> None:
         self.system = system
         self.bounds = bounds
@@ -88,7 +91,7 @@ class _Builder:
         self.tracked = tracked
         self.known = [k for k in known if reads(k) <= tracked | reads(body)]
         self.actions = [a for a in system.actions if any(w.var in tracked for w in a.writes)]
-        sorts = [b.type for b in bounds] + [bounds[0].type] * extra if bounds else []
+        sorts = [*(b.type for b in bounds), *extra]
         self.slots = tuple(Const(f"@{i}", s) for i, s in enumerate(sorts))
         self.named = self._named()
         self.arguments = self._cells()

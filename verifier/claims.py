@@ -1,0 +1,55 @@
+"""Properties to claims: closed formulas that must hold in every reachable state, for every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policydsl.core.after import after
+from policydsl.core.expr import Expr, Ref, Space, forall, implies, negate, refs, substitute
+from policydsl.core.system import Action, Property, PropertyKind, System
+from policydsl.core.types import EntityType
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`formula` holds in every reachable state. It may mention inputs that are not individuals: then it holds for all
+    their values. `over_requests` says that it is about requests, so that it has no truth value of its own in a state."""
+
+    name: str
+    formula: Expr
+    over_requests: bool = False
+
+
+def claims(system: System, prop: Property) -> list[Claim]:
+    """The claims that together are `prop`; none for leads-to, and for `reachable` the claim that it is not."""
+    match prop.kind:
+        case PropertyKind.INVARIANT | PropertyKind.LEMMA:
+            return [Claim(prop.name, prop.expr)]
+        case PropertyKind.REACHABLE:
+            return [Claim(prop.name, negate(prop.expr))]
+        case PropertyKind.ASSERT:
+            return [_request(prop, a, implies(a.assumed, prop.expr)) for a in _about(system, prop)]
+        case PropertyKind.STEP:
+            return [
+                _request(prop, a, implies(a.allowed, after(prop.expr, a.writes, Space.NEXT)))
+                for a in _about(system, prop)
+            ]
+        case PropertyKind.LEADS_TO:
+            return []
+
+
+def _about(system: System, prop: Property) -> list[Action]:
+    return [system.action(prop.action)] if prop.action else list(system.actions)
+
+
+def _request(prop: Property, action: Action, formula: Expr) -> Claim:
+    """Individuals among the inputs become bound: the claim is for all of them."""
+    images: dict[Expr, Expr] = {}
+    for ref in refs(formula, space=Space.INPUT):
+        if isinstance(ref.type, EntityType):
+            images[ref] = Ref(f"{ref.name}#request", ref.type, Space.BOUND)
+    closed = substitute(formula, images)
+    for bound in reversed(list(images.values())):
+        assert isinstance(bound, Ref)
+        closed = forall(bound, closed)
+    return Claim(f"{prop.name}@{action.name}", closed, over_requests=True)

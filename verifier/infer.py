@@ -1,0 +1,118 @@
+"""Invariant inference: a claim that is not inductive to a lemma that is and that implies it.
+
+Track few variables first and widen along the cone of influence while the answer is an abstract counterexample. Spacer
+proposes; induction, asked of both solvers, disposes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from policydsl.core.after import reads
+from policydsl.core.expr import TRUE, Expr
+from policydsl.core.system import Action, System
+from policydsl.core.types import BoolType, EntityType, EnumType, StringType
+from verifier import spacer
+from verifier.cells import UnsupportedError
+from verifier.horn import TooBigError, lemma, problem, split_foralls
+from verifier.induction import Obligation, entails_obligation, init_obligation, step_obligation
+from verifier.solve import Answer
+
+Discharge = Callable[[Obligation], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """An inductive lemma that implies the claim, with the obligations that say so, all discharged."""
+
+    lemma: Expr
+    obligations: tuple[Obligation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    tracked: frozenset[str]
+    extra: tuple[EntityType, ...] = ()
+    options: int = 0
+
+
+def infer(system: System, name: str, goal: Expr, known: Sequence[Expr], discharge: Discharge, rlimit: int) -> Inferred | str:
+    """A lemma for `goal`, or what was tried in vain."""
+    failures: list[str] = []
+    for attempt in _attempts(system, goal):
+        try:
+            clauses = problem(system, goal, attempt.tracked, known, attempt.extra)
+        except TooBigError:
+            failures.append(f"{len(attempt.tracked)} variables make too many cases")
+            continue
+        except UnsupportedError:
+            return "the property has a quantifier under another; such lemmas are not searched for"
+        candidate = spacer.solve(clauses, rlimit, attempt.options)
+        if isinstance(candidate, spacer.Failure):
+            failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: {candidate.value}")
+            continue
+        found = lemma(clauses, candidate)
+        obligations = certify(system, name, found, goal, known)
+        if all(discharge(o) is Answer.UNSAT for o in obligations):
+            return Inferred(found, tuple(obligations))
+        failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: the candidate did not check")
+    return "; ".join(dict.fromkeys(failures)) or "no lemma found"
+
+
+def certify(system: System, name: str, found: Expr, goal: Expr, known: Sequence[Expr]) -> list[Obligation]:
+    """What must be discharged for `found` to be an invariant that implies `goal`, given invariants `known`."""
+    obligations = [entails_obligation(system, f"{name}: follows from the lemma", [found, *known], goal)]
+    if found is not TRUE:
+        obligations.append(init_obligation(system, f"lemma of {name}", found))
+        step = step_obligation(system, f"lemma of {name}", found, known)
+        obligations += [step] if step else []
+    return obligations
+
+
+def _attempts(system: System, goal: Expr) -> Iterator[Attempt]:
+    base = _trackable(system, reads(goal))
+    seen: set[Attempt] = set()
+
+    def new(attempt: Attempt) -> Iterator[Attempt]:
+        if attempt not in seen:
+            seen.add(attempt)
+            yield attempt
+
+    bounds, _ = split_foralls(goal)
+    sorts = {b.type for b in bounds}
+    yield from new(Attempt(base))
+    phases = base | {
+        v for v in _trackable(system, _near(system, base))
+        if isinstance(system.variable(v).type, (EnumType, BoolType)) and set(system.variable(v).keys) <= sorts
+    }
+    yield from new(Attempt(phases))
+    wide = phases
+    for _ in range(3):
+        wide = wide | {
+            v for v in _trackable(system, _near(system, wide)) if set(system.variable(v).keys) <= sorts
+        }
+        yield from new(Attempt(wide))
+    yield from new(Attempt(wide, options=1))
+    cone = base
+    for _ in range(4):
+        cone = cone | _trackable(system, _near(system, cone))
+    missing = tuple(dict.fromkeys(k for v in sorted(cone) for k in system.variable(v).keys if k not in sorts))
+    yield from new(Attempt(cone, missing[:2]))
+
+
+def _trackable(system: System, names: frozenset[str]) -> frozenset[str]:
+    return frozenset(n for n in names if not isinstance(system.variable(n).type, StringType))
+
+
+def _near(system: System, tracked: frozenset[str]) -> frozenset[str]:
+    """What decides whether and how the tracked variables are written."""
+    found: set[str] = set()
+    for action in _writers(system, tracked):
+        found |= reads(action.allowed, *(w.value for w in action.writes if w.var in tracked))
+        found |= reads(*(k for w in action.writes if w.var in tracked for k in w.keys))
+    return frozenset(found)
+
+
+def _writers(system: System, tracked: frozenset[str]) -> list[Action]:
+    return [a for a in system.actions if any(w.var in tracked for w in a.writes)]

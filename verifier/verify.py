@@ -1,0 +1,198 @@
+"""A system to a verdict for each of its properties: the order in which things are tried.
+
+NOTE(order): everything is sequential and resources are counted by the solvers, so a verdict never depends on the load
+of the machine. Cheap things go first: induction as it stands, a shallow search, invariant inference, a deep search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from policydsl.core.expr import Expr
+from policydsl.core.system import Expected, Property, PropertyKind, System
+from policydsl.core.to_json import digest
+from verifier.bounded import Goal, Limits, Searcher, violations
+from verifier.claims import Claim, claims
+from verifier.induction import Obligation, entails_obligation, init_obligation, step_obligation
+from verifier.infer import Inferred, infer
+from verifier.joint import Inductive, inductive
+from verifier.liveness import prove_leads_to
+from verifier.solve import RLIMIT, Answer, with_both
+from verifier.sum_facts import SumFact, prove_sum_facts
+from verifier.vacuity import antecedents, settle, vacuity_goals
+from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verdict, Verification, Witnessed
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits are counts of the solvers. `only` names the properties to answer for (None: all)."""
+
+    rlimit: int = RLIMIT
+    spacer_rlimit: int = 6_000_000
+    shallow: int = 3
+    limits: Limits = field(default_factory=Limits)
+    vacuity: bool = True
+    only: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why a property holds: the lemmas that were found, the names it rests on, the obligations that were discharged."""
+
+    how: str
+    obligations: tuple[Obligation, ...]
+    uses: tuple[str, ...] = ()
+    lemmas: tuple[Expr, ...] = ()
+
+
+Tick = Callable[[str], None]
+
+
+def verify(system: System, settings: Settings = Settings(), tick: Tick = lambda _: None) -> Verification:
+    """The verdict on every property, and what never matters."""
+    return verify_with_proofs(system, settings, tick)[0]
+
+
+def verify_with_proofs(
+    system: System, settings: Settings = Settings(), tick: Tick = lambda _: None
+) -> tuple[Verification, dict[str, Proof]]:
+    """Also the proofs, by property, for the certificate."""
+    return _Run(system, settings, tick).run()
+
+
+class _Run:
+    def __init__(self, system: System, settings: Settings, tick: Tick) -> None:
+        self.system = system
+        self.settings = settings
+        self.tick = tick
+        self.known: dict[str, Expr] = {}
+        self.proofs: dict[str, Proof] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.reasons: dict[str, str] = {}
+        self.facts: list[SumFact] = []
+        self.properties = [p for p in system.properties if settings.only is None or p.name in settings.only]
+
+    def discharge(self, obligation: Obligation) -> Answer:
+        return with_both(obligation.text, self.settings.rlimit)
+
+    def run(self) -> tuple[Verification, dict[str, Proof]]:
+        safety = [p for p in self.properties if p.kind is not PropertyKind.LEADS_TO]
+        self.induction([p for p in self.system.properties if _is_invariant(p)])
+        goals = [g for p in safety if p.name not in self.verdicts for g in self._goals(p)]
+        vacuity = vacuity_goals(self.system) if self.settings.vacuity else []
+        search = Searcher(self.system, [*goals, *vacuity], self.settings.limits, lambda: self.tick("searching"))
+        search.look(self.settings.shallow)
+        self._take(search)
+        for prop in sorted(safety, key=lambda p: p.expected is Expected.REFUTED):
+            if prop.name in self.verdicts:
+                continue
+            if prop.kind is PropertyKind.REACHABLE or prop.expected is Expected.REFUTED:
+                search.look(self.settings.limits.depth)
+                self._take(search)
+            if prop.name not in self.verdicts:
+                self.tick(prop.name)
+                self.by_inference(prop)
+            if prop.name in self.verdicts:
+                search.close([prop.name])
+        search.look(self.settings.limits.depth)
+        self._take(search)
+        for prop in safety:
+            if prop.name not in self.verdicts:
+                depth = search.result.depth.get(prop.name, 0)
+                reason = f"no run of up to {depth} steps breaks it; {self.reasons.get(prop.name, 'no proof found')}"
+                self.verdicts[prop.name] = Unknown(reason)
+        for prop in self.properties:
+            if prop.kind is PropertyKind.LEADS_TO:
+                self.tick(prop.name)
+                self.verdicts[prop.name] = prove_leads_to(
+                    self.system, prop, list(self.known.values()), self.discharge
+                )
+        outcomes = tuple(Outcome(p, self.verdicts[p.name]) for p in self.properties)
+        found = settle(self.system, search.result, vacuity, self.known, self.discharge) if self.settings.vacuity else ()
+        return Verification(self.system.name, digest(self.system), outcomes, found), self.proofs
+
+    def _goals(self, prop: Property) -> list[Goal]:
+        return violations(self.system, prop)
+
+    def _take(self, search: Searcher) -> None:
+        """Verdicts from runs that were found."""
+        for prop in self.properties:
+            trace = search.result.found.get(prop.name)
+            if trace is not None and prop.name not in self.verdicts:
+                good = prop.kind is PropertyKind.REACHABLE
+                self.verdicts[prop.name] = Witnessed(trace) if good else Refuted(trace)
+
+    def induction(self, invariants: list[Property]) -> None:
+        """What is inductive as it stands, alone or together."""
+        hopeful = [p for p in invariants if p.expected is not Expected.REFUTED]
+        self.tick("induction")
+        found: Inductive = inductive(self.system, [(p.name, p.expr) for p in hopeful], {}, self.discharge)
+        for name, proof in found.items():
+            self.accept(name, self.system.claim(name).expr, Proof(proof.how, proof.obligations, proof.uses))
+
+    def accept(self, name: str, formula: Expr, proof: Proof) -> None:
+        self.known[name] = formula
+        self.proofs[name] = proof
+        self.verdicts[name] = Proved(proof.how, proof.uses, proof.lemmas)
+
+    def by_inference(self, prop: Property) -> None:
+        """Claims that need lemmas."""
+        parts: list[Proof] = []
+        for claim in claims(self.system, prop):
+            part = self.claim(claim)
+            if isinstance(part, str):
+                self.reasons[prop.name] = part
+                return
+            parts.append(part)
+        obligations = tuple(o for p in parts for o in p.obligations)
+        lemmas = tuple(dict.fromkeys(lemma for p in parts for lemma in p.lemmas))
+        uses = tuple(sorted({u for p in parts for u in p.uses}))
+        how = _how(lemmas, uses, over_requests=prop.kind in (PropertyKind.ASSERT, PropertyKind.STEP))
+        proof = Proof(how, obligations, uses, lemmas)
+        if _is_invariant(prop):
+            self.accept(prop.name, prop.expr, proof)
+            return
+        self.proofs[prop.name] = proof
+        self.verdicts[prop.name] = Proved(how, uses, lemmas)
+
+    def claim(self, claim: Claim) -> Proof | str:
+        known = self._hypotheses()
+        direct = entails_obligation(self.system, f"{claim.name}: follows from what is proved", list(known.values()), claim.formula)
+        if self.discharge(direct) is Answer.UNSAT:
+            return Proof("", (direct,), tuple(known))
+        if not claim.over_requests:
+            again = self._inductive_now(claim, known)
+            if again is not None:
+                return again
+        found = infer(
+            self.system, claim.name, claim.formula, list(known.values()), self.discharge, self.settings.spacer_rlimit
+        )
+        if isinstance(found, Inferred):
+            return Proof("", found.obligations, tuple(known), (found.lemma,))
+        return found
+
+    def _inductive_now(self, claim: Claim, known: dict[str, Expr]) -> Proof | None:
+        """Inductive, now that more is known."""
+        first = init_obligation(self.system, claim.name, claim.formula)
+        step = step_obligation(self.system, claim.name, claim.formula, list(known.values()))
+        obligations = (first, step) if step else (first,)
+        if all(self.discharge(o) is Answer.UNSAT for o in obligations):
+            return Proof("", obligations, tuple(known))
+        return None
+
+    def _hypotheses(self) -> dict[str, Expr]:
+        if self.system.sums and not self.facts:
+            self.facts = prove_sum_facts(self.system, self.known, self.discharge)
+        return {**self.known, **{f.name: f.formula for f in self.facts}}
+
+
+def _is_invariant(prop: Property) -> bool:
+    return prop.kind in (PropertyKind.INVARIANT, PropertyKind.LEMMA)
+
+
+def _how(lemmas: tuple[Expr, ...], uses: tuple[str, ...], *, over_requests: bool) -> str:
+    base = "every request" if over_requests else "1-inductive"
+    if lemmas:
+        return f"{base} + {len(lemmas)} lemma{'s' if len(lemmas) > 1 else ''} found"
+    return base
