@@ -1,8 +1,8 @@
 """Text of a regular expression to a language, built by `policydsl.regular_build`.
 
 The subset: literals, `.`, classes, groups, `|`, `*`, `+`, `?`, `{m,n}`, the escapes `\\d \\w \\s \\D \\W \\S` (ASCII),
-`\\n \\t \\r \\f \\v \\xHH \\uHHHH`, and those of punctuation. The whole string is matched and `.` is any character, even
-a line break; so there are no anchors, and no back-references or look-around, which are not regular.
+`\\n \\t \\r \\f \\v \\xHH \\uHHHH`, and those of punctuation. The whole string is matched, and `.` is any character,
+even a line break; so there are no anchors, and no back-references or look-around, which are not regular.
 """
 
 from __future__ import annotations
