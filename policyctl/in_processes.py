@@ -35,6 +35,7 @@ def _round(work: Callable[[A], R], arguments: Sequence[A], jobs: int) -> Iterato
     workers = min(jobs, len(arguments))
     if not workers:
         return
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, initializer=_leave_signals_to_the_parent, initargs=(os.getpid(),))
     try:
         futures: dict[Future[R], A] = {pool.submit(work, argument): argument for argument in arguments}
@@ -45,7 +46,7 @@ def _round(work: Callable[[A], R], arguments: Sequence[A], jobs: int) -> Iterato
                 yield futures[future], None
         pool.shutdown()
     except BaseException:
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         pool.shutdown(wait=False, cancel_futures=True)
         raise
