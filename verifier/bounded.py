@@ -75,11 +75,26 @@ def search(system: System, goals: Iterable[Goal], limits: Limits, tick: Callable
     return searcher.result
 
 
+def search_from(system: System, goal: Goal, given: Iterable[Expr], limits: Limits) -> Trace | None:
+    """A run to `goal` from an initial state that satisfies `given`."""
+    searcher = Searcher(system, [goal], limits, given=given)
+    searcher.look(limits.depth)
+    return searcher.result.found.get(goal.name)
+
+
 class Searcher:
-    """A search that can be taken further: `look(4)`, then, when the prover has had its turn, `look(12)`."""
+    """A search that can be taken further: `look(4)`, then, when the prover has had its turn, `look(12)`.
+
+    Runs start in initial states that satisfy `given`.
+    """
 
     def __init__(
-        self, system: System, goals: list[Goal], limits: Limits, tick: Callable[[], None] = lambda: None
+        self,
+        system: System,
+        goals: list[Goal],
+        limits: Limits,
+        tick: Callable[[], None] = lambda: None,
+        given: Iterable[Expr] = (),
     ) -> None:
         self.system = system
         self.limits = limits
@@ -97,6 +112,10 @@ class Searcher:
         ]
         self._next = 0
         self._add(self.unrolling.start())
+        for formula in given:
+            template, name = self.unrolling.question(formula, None)
+            self._add(self.unrolling.at(template, 0))
+            self.solver.add(z3.Bool(self.unrolling.at(name, 0), self.context))
 
     def look(self, depth: int) -> None:
         """Look for the goals that are still open in runs of up to `depth` steps."""

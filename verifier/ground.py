@@ -142,7 +142,7 @@ def _anybody(type: EntityType) -> Expr:
 
 
 def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
-    """Quantifier-free formulas that follow from `assertions`: if they are unsatisfiable, so are the assertions."""
+    """One quantifier-free formula for each assertion, implied by it: if they are unsatisfiable, so are the assertions."""
     names = Names()
     closed = [skolemise(negation_normal(a), names) for a in assertions]
     result = closed
@@ -154,7 +154,7 @@ def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
         if all(set(grown.get(s, ())) <= set(terms.get(s, ())) for s in grown):
             break
         terms = {s: _merge(terms.get(s, []), grown.get(s, [])) for s in {**terms, **grown}}
-    return [r for r in result if r is not Const(True, BOOL)]
+    return result
 
 
 def _merge(old: list[Expr], new: list[Expr]) -> list[Expr]:

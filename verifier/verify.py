@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from policydsl.core.expr import Expr
 from policydsl.core.system import Expected, Property, PropertyKind, System
 from policydsl.core.to_json import digest
-from verifier.bounded import Goal, Limits, Searcher, violations
+from verifier.bounded import Limits, Searcher, violations
 from verifier.claims import Claim, claims
+from verifier.cti import step_that_loses
 from verifier.induction import Obligation, entails_obligation, init_obligation, step_obligation
 from verifier.infer import Inferred, infer
 from verifier.joint import Inductive, inductive
 from verifier.liveness import prove_leads_to
 from verifier.solve import RLIMIT, Answer, with_both
 from verifier.sum_facts import SumFact, prove_sum_facts
-from verifier.vacuity import antecedents, settle, vacuity_goals
+from verifier.vacuity import settle, vacuity_goals
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verdict, Verification, Witnessed
 
 
@@ -79,7 +80,7 @@ class _Run:
     def run(self) -> tuple[Verification, dict[str, Proof]]:
         safety = [p for p in self.properties if p.kind is not PropertyKind.LEADS_TO]
         self.induction([p for p in self.system.properties if _is_invariant(p)])
-        goals = [g for p in safety if p.name not in self.verdicts for g in self._goals(p)]
+        goals = [g for p in safety if p.name not in self.verdicts for g in violations(self.system, p)]
         vacuity = vacuity_goals(self.system) if self.settings.vacuity else []
         search = Searcher(self.system, [*goals, *vacuity], self.settings.limits, lambda: self.tick("searching"))
         search.look(self.settings.shallow)
@@ -99,9 +100,7 @@ class _Run:
         self._take(search)
         for prop in safety:
             if prop.name not in self.verdicts:
-                depth = search.result.depth.get(prop.name, 0)
-                reason = f"no run of up to {depth} steps breaks it; {self.reasons.get(prop.name, 'no proof found')}"
-                self.verdicts[prop.name] = Unknown(reason)
+                self.verdicts[prop.name] = self._give_up(prop, search.result.depth.get(prop.name, 0))
         for prop in self.properties:
             if prop.kind is PropertyKind.LEADS_TO:
                 self.tick(prop.name)
@@ -112,8 +111,13 @@ class _Run:
         found = settle(self.system, search.result, vacuity, self.known, self.discharge) if self.settings.vacuity else ()
         return Verification(self.system.name, digest(self.system), outcomes, found), self.proofs
 
-    def _goals(self, prop: Property) -> list[Goal]:
-        return violations(self.system, prop)
+    def _give_up(self, prop: Property, depth: int) -> Unknown:
+        """What was tried, and the step at which induction fails."""
+        verb = "reaches" if prop.kind is PropertyKind.REACHABLE else "breaks"
+        reason = f"no run of up to {depth} steps {verb} it; {self.reasons.get(prop.name, 'no proof found')}"
+        if not _is_invariant(prop):
+            return Unknown(reason)
+        return Unknown(reason, step_that_loses(self.system, prop.expr, list(self._hypotheses().values()), self.settings.limits))
 
     def _take(self, search: Searcher) -> None:
         """Verdicts from runs that were found."""
@@ -158,7 +162,8 @@ class _Run:
 
     def claim(self, claim: Claim) -> Proof | str:
         known = self._hypotheses()
-        direct = entails_obligation(self.system, f"{claim.name}: follows from what is proved", list(known.values()), claim.formula)
+        what = f"{claim.name}: follows from what is proved"
+        direct = entails_obligation(self.system, what, list(known.values()), claim.formula)
         if self.discharge(direct) is Answer.UNSAT:
             return Proof("", (direct,), tuple(known))
         if not claim.over_requests:
