@@ -1,0 +1,41 @@
+"""From the text of a file to a syntax.Module, with every mistake reported that can be told apart from the others.
+
+Two things the grammar cannot know, and leaves to the checker: in `once login(user)` and `approved_release since (...)` an
+action looks like a call or a name, so it comes as Call or Name; it comes as Event where `by` or `_` shows that it is one.
+"""
+
+from __future__ import annotations
+
+from policydsl import syntax
+from policydsl.automaton import END, automaton
+from policydsl.build import Builder
+from policydsl.diagnostics import Report
+from policydsl.lexer import MAX_CHARACTERS, lex
+from policydsl.machine import machine
+from policydsl.recover import MAX_ERRORS, recover
+from policydsl.source import Span
+
+
+def parse(path: str, text: str, report: Report) -> syntax.Module:
+    """Never fails: what cannot be understood is reported and missing from the module."""
+    if len(text) > MAX_CHARACTERS:
+        place = Span(path, 0, 0, 1, 1)
+        report.error("E090", f"a file has at most {MAX_CHARACTERS} characters, this one {len(text)}", place)
+        return syntax.Module(path, None, "", (), span=place)
+    lexed = lex(path, text, report)
+    tokens = lexed.tokens
+    stack = machine(automaton(), Builder(path, lexed.docs, report), report)
+    at, settled = 0, -1
+    limit = len(report.found) + MAX_ERRORS
+    while True:
+        if stack.feed(tokens[at]):
+            if tokens[at].type == END:
+                break
+            at += 1
+        else:
+            if len(report.found) > limit:
+                tokens = tokens[:at] + tokens[-1:]
+            at = settled = recover(stack, tokens, at, settled, report)
+    module = stack.result
+    assert isinstance(module, syntax.Module)
+    return module

@@ -1,0 +1,186 @@
+"""From text to tokens with places, and the `///` lines beside them; every slip of spelling that can be understood is put right.
+
+Nothing here fails: what cannot be read is reported and left out, and the token after it is marked `shaky`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from policydsl.automaton import END, automaton
+from policydsl.diagnostics import Report
+from policydsl.source import Span
+
+MAX_CHARACTERS = 1_000_000
+MAX_NESTING = 100
+MAX_DIGITS = 60
+
+# Words that join or begin expressions and statements: they are never names.
+RESERVED = frozenset(
+    "and contains else exists false for forall forbid has historically if iff implies in let like matches none not once or "
+    "permit previously require since then true unless when where _".split()
+)
+CLOSER_OF = {"LPAR": "RPAR", "LBRACE": "RBRACE", "LSQB": "RSQB"}
+OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
+
+# What other languages write, and what this one writes instead.
+_FOREIGN = {
+    "&&": "and", "||": "or", "&": "and", "|": "or", "!": "not", "===": "==", "!==": "!=", "<>": "!=", "=>": "implies",
+    "≤": "<=", "≥": ">=", "≠": "!=", "∧": "and", "∨": "or", "¬": "not", "→": "->", "∀": "forall", "∃": "exists", "∈": "in",
+    "≔": ":=",
+}  # fmt: skip
+
+
+class Token(NamedTuple):
+    type: str
+    text: str
+    span: Span
+    first: bool  # whether it is the first on its line
+    shaky: bool = False  # whether something before it could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class Lexed:
+    tokens: tuple[Token, ...]  # the last one is END
+    docs: dict[int, str]  # line -> text of the `///` comment on it
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    table = automaton()
+    regexes = dict(table.regexes)
+    early = ("SPACE", "NAME")
+    foreign = "|".join(re.escape(text) for text in sorted(_FOREIGN, key=len, reverse=True) if text != "!")
+    symbols = sorted((s for s in table.symbols if not s[0].isalpha() and s != "_"), key=len, reverse=True)
+    parts = [(name, regexes[name]) for name in early]
+    parts += [("_BLOCK", r"/\*(?:[^*]|\*(?!/))*(?:\*/)?"), ("_HASH", r"\#[^\n]*"), ("_FLOAT", r"[0-9][0-9_]*\.[0-9]\w*")]
+    parts += [(name, regex) for name, regex in table.regexes if name not in early]
+    parts += [("_OPEN", r'"(?:[^"\\\n]|\\.)*\\?'), ("_QUOTED", r"'[^'\n]*'?|[“”][^“”\n]*[“”]?"), ("_NUMBER", r"[0-9]\w*")]
+    parts += [("_FOREIGN", foreign + r"|!(?!=)"), ("_SEMICOLON", ";")]
+    parts += [("_SYMBOL", "|".join(map(re.escape, symbols))), ("_UNKNOWN", r"[^\x00-\x7f]+|[\s\S]")]
+    return re.compile("|".join(f"(?P<{name}>{regex})" for name, regex in parts))
+
+
+def lex(path: str, text: str, report: Report) -> Lexed:
+    """The tokens of `text`, and the documentation comments by line."""
+    tokens: list[Token] = []
+    docs: dict[int, str] = {}
+    symbols = automaton().symbols
+    line, line_start, first, shaky = 1, 0, True, False
+    append = tokens.append
+    for match in _pattern().finditer(text, 1 if text.startswith("\ufeff") else 0):
+        kind = match.lastgroup or ""
+        value = match.group()
+        start = match.start()
+        if kind == "SPACE":
+            if "\n" in value:
+                line += value.count("\n")
+                line_start = start + value.rfind("\n") + 1
+                first = True
+            continue
+        span = Span(path, start, start + len(value), line, start - line_start + 1)
+        if kind == "NAME":
+            kind = symbols.get(value, "NAME")
+        elif kind == "_SYMBOL":
+            kind = symbols[value]
+        elif kind == "DOC" or kind == "COMMENT":
+            if kind == "DOC" and first:
+                docs[line] = value[3:].strip()
+            continue
+        elif kind.startswith("_") and kind != "_DOT":
+            kind, value = _slip(kind, value, span, report)
+            if "\n" in (found := match.group()):
+                line += found.count("\n")
+                line_start = start + found.rfind("\n") + 1
+            if not kind:
+                shaky = shaky or bool(value)
+                continue
+            shaky = shaky or value == ""
+        append(Token(kind, value, span, first, shaky))
+        first = shaky = False
+    append(Token(END, "", Span(path, len(text), len(text), line, len(text) - line_start + 1), True, shaky))
+    return Lexed(tuple(_not_too_deep(_settle(tokens), report)), docs)
+
+
+def _slip(kind: str, value: str, span: Span, report: Report) -> tuple[str, str]:
+    """Reports what the language does not have; gives the token meant, or no type when it is left out."""
+    symbols = automaton().symbols
+    match kind:
+        case "_BLOCK" | "_HASH":
+            mark = value[:2] if kind == "_BLOCK" else "#"
+            report.error("E002", f"`{mark}` does not begin a comment", _cut(span, len(mark)), help="write `//` before a comment")
+            return "", ""
+        case "_OPEN":
+            report.error("E003", "this string is not closed on its line", span, help='end it with `"`')
+            return "STRING", value.rstrip() + '"'
+        case "_QUOTED":
+            report.error("E003", f"a string stands in double quotes, not in `{value[0]}`", span, help='write `"..."`')
+            return "STRING", '"' + value[1:].rstrip("'“”").replace("\\", "").replace('"', "") + '"'
+        case "_FLOAT":
+            report.error(
+                "E018", f"`{value}` is not a whole number", span, help="count in smaller units: cents, milliseconds, per mille"
+            )
+            return "NUMBER", "0"
+        case "_NUMBER":
+            hint = "durations end in `ms`, `s`, `m`, `h`, `d` or `w`; names begin with a letter"
+            report.error("E018", f"`{_short(value)}` is neither a number nor a duration", span, help=hint)
+            return "NUMBER", "0"
+        case "_FOREIGN":
+            word = _FOREIGN[value]
+            report.error("E007", f"`{value}` is not an operator here", span, help=f"write `{word}`")
+            return symbols[word], word
+        case "_SEMICOLON":
+            report.error("E008", "`;` separates nothing here", span, help="leave it out: a line end is enough")
+            return "", ""
+    shown = _short(value) if value.isprintable() else f"\\u{ord(value[0]):04x}"
+    help = "names are made of the letters a-z and A-Z, digits and `_`" if value[0].isalpha() else "leave it out"
+    report.error("E002", f"`{shown}` has no meaning here", span, help=help)
+    return "", "?"
+
+
+def _settle(tokens: list[Token]) -> list[Token]:
+    """Words that are one thing or another by what follows them, settled by looking at it.
+
+    `sum`, `count` and `old` are words of the language before `(`; `no` before an event on the same line; `add` and `remove`
+    unless they are assigned to.
+    """
+    for at, token in enumerate(tokens[:-1]):
+        after = tokens[at + 1]
+        match token.type:
+            case "SUM" | "COUNT" | "OLD":
+                word = after.type == "LPAR"
+            case "NO":
+                word = not after.first and after.type in ("NAME", "LPAR")
+            case "ADD" | "REMOVE":
+                word = after.type not in ("LSQB", "_DOT", "ASSIGN", "INCREASE", "DECREASE", "IS")
+            case _:
+                continue
+        if not word:
+            tokens[at] = token._replace(type="NAME")
+    return tokens
+
+
+def _not_too_deep(tokens: list[Token], report: Report) -> list[Token]:
+    """The tokens up to where brackets nest absurdly deep."""
+    depth = 0
+    for at, token in enumerate(tokens):
+        if token.type in CLOSER_OF:
+            depth += 1
+            if depth > MAX_NESTING:
+                hint = "the rest of the file was not read; give parts of this a name with `function` or `let`"
+                report.error("E091", f"brackets are nested more than {MAX_NESTING} deep", token.span, help=hint)
+                return tokens[:at] + [tokens[-1]._replace(shaky=True)]
+        elif token.type in OPENER_OF and depth:
+            depth -= 1
+    return tokens
+
+
+def _cut(span: Span, length: int) -> Span:
+    return Span(span.path, span.start, span.start + length, span.line, span.column)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."

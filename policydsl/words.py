@@ -1,0 +1,95 @@
+"""Words about tokens: what begins what, and what was found and expected, as people would say it."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from policydsl.automaton import END, Automaton
+from policydsl.lexer import RESERVED, Token
+
+_KINDS = {
+    "NAME": "a name",
+    "STRING": "a string",
+    "NUMBER": "a number",
+    "DURATION": "a duration",
+    "_DOT": "`.`",
+    END: "the end of the file",
+}
+# Wherever all of the first can stand, the second says it, and nothing of the third needs saying.
+_EXPRESSION = frozenset("NUMBER DURATION STRING TRUE FALSE NONE NAME LPAR LBRACE DASH NOT IF FORALL EXISTS ONCE PREVIOUSLY "
+                        "HISTORICALLY NO OLD SUM COUNT PERMIT FORBID HOLE".split())  # fmt: skip
+OPERATORS = frozenset("PLUS DASH STAR SLASH PERCENT EQ NE LT LE GT GE AND OR IMPLIES IFF IN NOT LIKE MATCHES CONTAINS STARTS ENDS "
+                      "HAS SINCE UNION MINUS LSQB _DOT LPAR".split())  # fmt: skip
+DECLARATIONS = frozenset("IMPORT CONST PARAM ENTITY ENUM RECORD GROUP PATTERN FUNCTION STATE FAIR ACTION ACTIONS OBLIGATION PERMIT "
+                         "FORBID APPROVE REDACT LIMIT BUDGET INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY EXPECT "
+                         "TEST MODULE".split())  # fmt: skip
+STATEMENTS = frozenset("REQUIRE IF FOR LET ADD REMOVE NAME".split())
+STEPS = frozenset("GIVEN AT EXPECT NAME".split())
+CLAUSES = frozenset("WHEN UNLESS BECAUSE THEN BY WITHIN REPLACE TO PER FOR".split())
+ASSIGNS = frozenset(("ASSIGN", "INCREASE", "DECREASE", "IS"))
+PROPERTIES = frozenset("INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY".split())
+_MOST = 5
+
+
+def can_be_name(token: Token) -> bool:
+    return token.type == "NAME" or (token.text.isalpha() and token.text not in RESERVED and token.type != "STRING")
+
+
+def begins_declaration(tokens: tuple[Token, ...], at: int) -> bool:
+    """Whether a declaration clearly begins here: its word is the first on its line, and what follows fits."""
+    token = tokens[at]
+    if not token.first or token.type not in DECLARATIONS:
+        return False
+    after, later = tokens[at + 1], tokens[min(at + 2, len(tokens) - 1)]
+    match token.type:
+        case "TEST":
+            return after.type == "STRING"
+        case "FAIR":
+            return after.type == "ACTION"
+        case "EXPECT":
+            return after.type == "NAME" and later.type in PROPERTIES
+        case _:
+            return can_be_name(after) and not after.first
+
+
+def found(token: Token) -> str:
+    if token.type == END:
+        return "the end of the file"
+    text = token.text if len(token.text) <= 40 else token.text[:37] + "..."
+    return f"`{text}`"
+
+
+def kind(name: str, table: Automaton) -> str:
+    if name in _KINDS:
+        return _KINDS[name]
+    return next((f"`{text}`" for text, symbol in table.symbols.items() if symbol == name), name.lower())
+
+
+def expected(kinds: Set[str], table: Automaton) -> str:
+    """`a name, `,` or `)``; empty when nothing short can be said."""
+    left = set(kinds)
+    said: list[str] = []
+    if {"NUMBER", "TRUE", "FALSE"} <= left:
+        said.append("an expression")
+        left -= _EXPRESSION
+    elif "PLUS" in left:
+        said.append("an operator")
+        left -= OPERATORS
+    if "CONST" in left:
+        said.append("a declaration")
+        left -= DECLARATIONS | {END}
+    if "REQUIRE" in left:
+        said.append("a statement")
+        left -= STATEMENTS
+    elif {"GIVEN", "EXPECT"} <= left:
+        said.append("a step of the test (`given`, `at`, a request, `expect`)")
+        left -= STEPS
+    if {"WHEN", "BECAUSE"} <= left:
+        said.append("a clause such as `when`")
+        left -= CLAUSES
+    said += sorted((kind(name, table) for name in left), key=lambda text: (text.startswith("`"), text))
+    if not said or len(said) > _MOST:
+        said = said[: _MOST - 1] + ["..."] if said else []
+    if len(said) < 2 or said[-1] == "...":
+        return ", ".join(said)
+    return ", ".join(said[:-1]) + " or " + said[-1]
