@@ -161,8 +161,7 @@ class Searcher:
         return answer
 
     def _counter(self) -> int:
-        statistics = self.solver.statistics()
-        return int(statistics.get_key_value("rlimit count")) if "rlimit count" in statistics.keys() else 0
+        return next((int(value) for key, value in self.solver.statistics() if key == "rlimit count"), 0)
 
     def _ask(self, goal: Goal, template: str, name: str, step: int) -> None:
         self.solver.push()

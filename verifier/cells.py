@@ -1,8 +1,8 @@
 """One step of a system as seen from finitely many cells: no maps, no individuals, no quantifiers left.
 
 NOTE(cells): distinguished-cell abstraction (Monniaux and Gonnord, "Cell morphing", SAS 2016). A few individuals are
-distinguished; they and the individuals that an action touches are *representatives*, pairwise different. For each way in
-which the action's individuals can coincide with them, the step becomes a formula over scalars: a read of a map at
+distinguished; they and the individuals that an action touches are *representatives*, pairwise different. For each way
+in which the action's individuals can coincide with them, the step becomes a formula over scalars: a read of a map at
 representatives is a scalar, and an entity-valued read compared with a representative is a Boolean.
 """
 
@@ -167,9 +167,7 @@ class Specialiser:
                 return finish(select(e.args[0], *done))
             head = rest[0]
             if isinstance(head, Apply) and head.op is Op.ITE:
-                return ite(
-                    head.args[0], go(done, (head.args[1], *rest[1:])), go(done, (head.args[2], *rest[1:]))
-                )
+                return ite(head.args[0], go(done, (head.args[1], *rest[1:])), go(done, (head.args[2], *rest[1:])))
             return go((*done, head), rest[1:])
 
         return go((), tuple(self(k) for k in e.args[1:]))

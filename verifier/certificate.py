@@ -21,8 +21,6 @@ from verifier.solve import Answer, versions, with_cvc5
 from verifier.verdict import Proved, Verification
 from verifier.verify import Proof
 
-FORMAT = "policyctl-certificate/1"
-
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,7 +35,7 @@ class ObligationRecord(_Strict):
 class PropertyRecord(_Strict):
     name: str
     kind: str
-    verdict: Literal["proved", "refuted", "unknown"]
+    verdict: str  # proved, refuted, unknown
     how: str = ""
     uses: tuple[str, ...] = ()
     lemmas: tuple[str, ...] = ()
@@ -48,7 +46,7 @@ class PropertyRecord(_Strict):
 class Certificate(_Strict):
     """Everything known about one system. `digest` is that of `core`, the canonical form of the system."""
 
-    format: Literal["policyctl-certificate/1"] = FORMAT
+    format: Literal["policyctl-certificate/1"] = "policyctl-certificate/1"
     system: str
     digest: str
     solvers: dict[str, str]
@@ -122,10 +120,9 @@ def recheck(certificate: Certificate) -> list[Recheck]:
     for record in certificate.properties:
         if record.verdict != "proved":
             continue
-        if not record.obligations and record.kind not in ("reachable",):
+        if not record.obligations and record.kind != "reachable":
             results.append(Recheck(record.name, "the claim", "is called proved without an obligation"))
-        for o in record.obligations:
-            results.append(Recheck(record.name, o.what, _fault(o)))
+        results += [Recheck(record.name, o.what, _fault(o)) for o in record.obligations]
     return results
 
 

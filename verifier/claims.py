@@ -13,7 +13,7 @@ from policydsl.core.types import EntityType
 @dataclass(frozen=True, slots=True)
 class Claim:
     """`formula` holds in every reachable state. It may mention inputs that are not individuals: then it holds for all
-    their values. `over_requests` says that it is about requests, so that it has no truth value of its own in a state."""
+    their values. `over_requests` says that it is about requests, so a state alone does not decide it."""
 
     name: str
     formula: Expr

@@ -1,7 +1,7 @@
 """A system with finitely many individuals of each sort: maps become cells, quantifiers become junctions.
 
-Only the search for runs uses this. An individual is an index; the last one may be `anybody else`, whom no request names,
-so that quantifiers mean what they mean over an unbounded population.
+Only the search for runs uses this. An individual is an index; the last one may be `anybody else`, whom no request
+names, so that quantifiers mean what they mean over an unbounded population.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from policydsl.core.expr import (
     ite,
     number,
     rebuild,
-    subterms,
     substitute,
+    subterms,
 )
 from policydsl.core.system import StateVar, System
 from policydsl.core.types import INT, EntityType, MapType, Scalar
@@ -76,14 +76,10 @@ def sorts(system: System) -> list[EntityType]:
 def population(system: System, size: int, principals: int) -> Population:
     """`size` individuals of each sort beside the named ones, `principals` of the sorts that act."""
     acting = {i.type for a in system.actions for i in a.inputs if i.name == "principal"}
-    named = {
-        s: tuple(str(c.value) for c in system.individuals if c.type == s) for s in sorts(system)
-    }
+    named = {s: tuple(str(c.value) for c in system.individuals if c.type == s) for s in sorts(system)}
     sizes = {s: len(named[s]) + (principals if s in acting else size) for s in named}
     roots = [g.expr for a in system.actions for g in a.guards] + [w.value for a in system.actions for w in a.writes]
-    quantified = {
-        e.args[0].type for e in subterms(*roots) if isinstance(e, Apply) and e.op in QUANTIFIERS
-    }
+    quantified = {e.args[0].type for e in subterms(*roots) if isinstance(e, Apply) and e.op in QUANTIFIERS}
     return Population(named, sizes, frozenset(s for s in named if s in quantified))
 
 
@@ -126,7 +122,8 @@ class Finite:
 
     def _select(self, e: Apply) -> Expr:
         variable = e.args[0]
-        assert isinstance(variable, Ref) and isinstance(variable.type, MapType)
+        assert isinstance(variable, Ref)
+        assert isinstance(variable.type, MapType)
         keys = [self(k) for k in e.args[1:]]
         value = flat(variable.type.value)
         return self._pick(variable, value, variable.type.keys, keys, ())

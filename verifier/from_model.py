@@ -7,7 +7,7 @@ from collections.abc import Callable
 import z3
 
 from policydsl.core.system import Action, System
-from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, Value
+from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, StringType, Value
 from policydsl.interp import Request
 from policydsl.state import default_value
 from policydsl.trace import Cell
@@ -99,7 +99,9 @@ class Reader:
                 if self._wish(*(t <= bound for t in terms)):
                     break
         self._keep(tuple(t == self._value(t) for terms in people.values() for t in terms))
-        params = [(self._const(f"${p.name}", p.type), self._literal(p.default.value, p.type)) for p in self.system.params]
+        params = [
+            (self._const(f"${p.name}", p.type), self._literal(p.default.value, p.type)) for p in self.system.params
+        ]
         self._wishes_one_by_one([p == default for p, default in params])
         free = [
             (self._const(f"{cell_name(v.name, keys)}@0", v.type), self._literal(default_value(v.type), v.type))
@@ -150,12 +152,12 @@ class Reader:
     def _value(self, term: z3.ArithRef) -> int:
         found = self.model.eval(term, model_completion=True)
         assert isinstance(found, z3.IntNumRef)
-        return found.as_long()
+        return int(found.as_long())
 
     def _read(self, name: str, type: Scalar, strings: StringChooser) -> Value:
         match type:
             case BoolType():
-                return z3.is_true(self.model.eval(z3.Bool(name, self.solver.ctx), model_completion=True))
+                return bool(z3.is_true(self.model.eval(z3.Bool(name, self.solver.ctx), model_completion=True)))
             case IntType():
                 return self._value(self._int(name))
             case EnumType():
@@ -163,8 +165,8 @@ class Reader:
             case EntityType():
                 called = self.names[type]
                 return called[min(self._value(self._int(name)), len(called) - 1)]
-            case _:
-                return strings.choose(self.model, name)
+            case StringType():
+                return str(strings.choose(self.model, name))
 
     def _requests(self) -> list[Request]:
         strings = self._strings()

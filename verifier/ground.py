@@ -11,7 +11,6 @@ from itertools import product
 
 from policydsl.core.expr import (
     Apply,
-    Const,
     Expr,
     Op,
     Ref,
@@ -111,7 +110,7 @@ def individuals(roots: Iterable[Expr]) -> dict[EntityType, list[Expr]]:
 
 
 def _names_one(e: Expr) -> bool:
-    return isinstance(e, (Const, Ref)) or (isinstance(e, Apply) and e.op is Op.SELECT)
+    return not isinstance(e, Apply) or e.op is Op.SELECT
 
 
 def _instantiate(e: Expr, terms: dict[EntityType, list[Expr]], names: Names) -> Expr:
@@ -142,7 +141,7 @@ def _anybody(type: EntityType) -> Expr:
 
 
 def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
-    """One quantifier-free formula for each assertion, implied by it: if they are unsatisfiable, so are the assertions."""
+    """For each assertion a quantifier-free formula it implies: if they are unsatisfiable, so are the assertions."""
     names = Names()
     closed = [skolemise(negation_normal(a), names) for a in assertions]
     result = closed

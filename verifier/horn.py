@@ -31,7 +31,7 @@ from policydsl.core.expr import (
     subterms,
 )
 from policydsl.core.system import Action, System
-from policydsl.core.types import EntityType, EnumType, StringType
+from policydsl.core.types import EntityType, EnumType, MapType, StringType
 from verifier.cells import NeedError, Specialiser, UnsupportedError, View, choices
 from verifier.ground import Names, has_quantifier, negation_normal, skolemise
 from verifier.induction import initially, parameters
@@ -83,7 +83,13 @@ def problem(
 
 class _Builder:
     def __init__(
-        self, system: System, bounds: list[Ref], body: Expr, tracked: frozenset[str], known: Sequence[Expr], extra: tuple[EntityType, ...]
+        self,
+        system: System,
+        bounds: list[Ref],
+        body: Expr,
+        tracked: frozenset[str],
+        known: Sequence[Expr],
+        extra: tuple[EntityType, ...],
     ) -> None:
         self.system = system
         self.bounds = bounds
@@ -141,10 +147,9 @@ class _Builder:
         names = Names()
         guards: list[Expr] = []
         for guard in action.guards:
-            for part in _conjuncts(guard.expr):
-                # A dropped guard only allows more steps; what is lost is precision, never soundness.
-                if self._matters(part):
-                    guards.append(skolemise(negation_normal(part), names) if has_quantifier(part) else part)
+            # A dropped guard only allows more steps; what is lost is precision, never soundness.
+            parts = [part for part in _conjuncts(guard.expr) if self._matters(part)]
+            guards += [skolemise(negation_normal(p), names) if has_quantifier(p) else p for p in parts]
         post = [after(c, action.writes) for c in self.arguments]
         if all(p is c for p, c in zip(post, self.arguments, strict=True)):
             return
@@ -205,9 +210,7 @@ class _Builder:
 
             def build(view: View, bad: Expr = bad) -> None:
                 special = Specialiser(view)
-                self._clause(
-                    [tuple(special(c) for c in self.arguments)], None, [special(bad), *self._known(special)]
-                )
+                self._clause([tuple(special(c) for c in self.arguments)], None, [special(bad), *self._known(special)])
 
             for _ in choices(View(everybody), build):
                 pass
@@ -226,7 +229,9 @@ class _Builder:
         it = iter(texts)
         parts = [next(it)]
         parts += [_application([next(it) for _ in args]) for args in assumed]
-        parts += [f"(and (<= 0 {names[a]}) (< {names[a]} {len(a.type.cases)}))" for a in atoms if isinstance(a.type, EnumType)]
+        parts += [
+            f"(and (<= 0 {names[a]}) (< {names[a]} {len(a.type.cases)}))" for a in atoms if isinstance(a.type, EnumType)
+        ]
         parts += [f"(not (and {names[a]} {names[b]}))" for a, b in _exclusive(atoms)]
         parts += [printer.print([p])[0] for p in parameters(self.system, atoms)]
         conclusion = _application(list(it)) if head is not None else "false"
@@ -255,7 +260,7 @@ def _or_true(special: Specialiser, guard: Expr) -> Expr:
 
 def _is_atom(e: Expr) -> bool:
     if isinstance(e, Ref):
-        return not isinstance(e.type, EntityType) and e.type is not None and not hasattr(e.type, "keys")
+        return not isinstance(e.type, (EntityType, MapType))
     if not isinstance(e, Apply):
         return False
     if e.op is Op.SELECT:
@@ -301,7 +306,11 @@ def lemma(problem: Problem, invariant: Expr) -> Expr:
         negate(eq(a, b)) for i, a in enumerate(people) for b in people[i + 1 :] if a.type == b.type and a in bounds
     ]
     used = set(refs(substitute(invariant, images)))
-    result = implies(conj(*apart), substitute(invariant, images)) if len(used & set(bounds)) > 1 or problem.named else substitute(invariant, images)
+    result = (
+        implies(conj(*apart), substitute(invariant, images))
+        if len(used & set(bounds)) > 1 or problem.named
+        else substitute(invariant, images)
+    )
     for bound in reversed(bounds):
         result = forall(bound, result)
     return result

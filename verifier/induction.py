@@ -10,7 +10,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from policydsl.core.after import after, reads
-from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, conj, disj, eq, le, negate, number, rebuild, refs, substitute
+from policydsl.core.expr import (
+    Apply,
+    Expr,
+    Op,
+    Ref,
+    Space,
+    conj,
+    disj,
+    le,
+    negate,
+    number,
+    rebuild,
+    refs,
+    substitute,
+)
 from policydsl.core.system import Action, System
 from policydsl.core.types import MapType
 from verifier.ground import ground
@@ -58,9 +72,7 @@ def initially(system: System, goal: Expr) -> Expr:
 
 def rename_inputs(action: Action, e: Expr) -> Expr:
     """Inputs renamed apart, so that all actions can stand in one script."""
-    images: dict[Expr, Expr] = {
-        i.ref: Ref(f"{action.name}.{i.name}", i.type, Space.INPUT) for i in action.inputs
-    }
+    images: dict[Expr, Expr] = {i.ref: Ref(f"{action.name}.{i.name}", i.type, Space.INPUT) for i in action.inputs}
     return substitute(e, images)
 
 
@@ -70,8 +82,8 @@ def init_obligation(system: System, what: str, goal: Expr) -> Obligation:
     return Obligation(f"{what}: initially", _text(system, [bad], ()))
 
 
-def breaking_step(system: System, action: Action, goal: Expr, hypotheses: Sequence[Expr]) -> Expr:
-    """That `action` is allowed and leads from a state with the hypotheses to one without `goal`; no quantifiers left."""
+def breaking_step(action: Action, goal: Expr, hypotheses: Sequence[Expr]) -> Expr:
+    """That `action` is allowed and leads from a state with the hypotheses to one without `goal`, quantifier-free."""
     step = conj(action.allowed, negate(after(goal, action.writes)))
     # SOUND: each action gets instances at its own terms; fewer instances only make the formula easier to satisfy.
     return rename_inputs(action, conj(*ground([step, *hypotheses])))
@@ -85,11 +97,11 @@ def writers(system: System, goal: Expr) -> list[Action]:
 
 
 def step_obligation(system: System, what: str, goal: Expr, hypotheses: Sequence[Expr]) -> Obligation | None:
-    """Every allowed step from a state with `goal` and the hypotheses ends in a state with `goal`; None if none can matter."""
+    """Every allowed step from `goal` and the hypotheses ends in `goal` again; None if no step matters."""
     actions = writers(system, goal)
     if not actions:
         return None
-    steps = [breaking_step(system, a, goal, [goal, *hypotheses]) for a in actions]
+    steps = [breaking_step(a, goal, [goal, *hypotheses]) for a in actions]
     return Obligation(f"{what}: kept by {', '.join(a.name for a in actions)}", _text(system, [disj(*steps)], ()))
 
 

@@ -37,7 +37,9 @@ class Attempt:
     options: int = 0
 
 
-def infer(system: System, name: str, goal: Expr, known: Sequence[Expr], discharge: Discharge, rlimit: int) -> Inferred | str:
+def infer(
+    system: System, name: str, goal: Expr, known: Sequence[Expr], discharge: Discharge, rlimit: int
+) -> Inferred | str:
     """A lemma for `goal`, or what was tried in vain."""
     failures: list[str] = []
     for attempt in _attempts(system, goal):
@@ -83,15 +85,14 @@ def _attempts(system: System, goal: Expr) -> Iterator[Attempt]:
     sorts = {b.type for b in bounds}
     yield from new(Attempt(base))
     phases = base | {
-        v for v in _trackable(system, _near(system, base))
+        v
+        for v in _trackable(system, _near(system, base))
         if isinstance(system.variable(v).type, (EnumType, BoolType)) and set(system.variable(v).keys) <= sorts
     }
     yield from new(Attempt(phases))
     wide = phases
     for _ in range(3):
-        wide = wide | {
-            v for v in _trackable(system, _near(system, wide)) if set(system.variable(v).keys) <= sorts
-        }
+        wide = wide | {v for v in _trackable(system, _near(system, wide)) if set(system.variable(v).keys) <= sorts}
         yield from new(Attempt(wide))
     yield from new(Attempt(wide, options=1))
     cone = base

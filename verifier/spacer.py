@@ -45,7 +45,12 @@ class Failure(Enum):
 
 OPTIONS: tuple[dict[str, bool], ...] = (
     {"fp.xform.slice": False, "fp.xform.inline_linear": False, "fp.xform.inline_eager": False},
-    {"fp.xform.slice": False, "fp.xform.inline_linear": False, "fp.xform.inline_eager": False, "fp.spacer.global": True},
+    {
+        "fp.xform.slice": False,
+        "fp.xform.inline_linear": False,
+        "fp.xform.inline_eager": False,
+        "fp.spacer.global": True,
+    },
 )
 
 

@@ -20,7 +20,11 @@ CLASS_LIMIT = 4_000
 
 def string_symbol(text: str) -> str:
     """The solver's name of a literal, or of a pattern's predicate (written with a leading `~`)."""
-    return "|s:" + "".join(c if c.isascii() and c.isprintable() and c not in "\\|" else f"\\u{ord(c):x};" for c in text) + "|"
+    return (
+        "|s:"
+        + "".join(c if c.isascii() and c.isprintable() and c not in "\\|" else f"\\u{ord(c):x};" for c in text)
+        + "|"
+    )
 
 
 @lru_cache(maxsize=256)
@@ -70,7 +74,8 @@ def class_facts(strings: dict[Expr, str], order: list[Expr]) -> tuple[list[str],
         tests = [f"({string_symbol('~' + p)} {term})" for p in patterns]
         tests += [f"(= {term} {string_symbol(str(c.value))})" for c in literals]
         cubes = [
-            "(and " + " ".join(t if m else f"(not {t})" for t, m in zip(tests, c.membership, strict=True)) + ")" for c in found
+            "(and " + " ".join(t if m else f"(not {t})" for t, m in zip(tests, c.membership, strict=True)) + ")"
+            for c in found
         ]
         # SOUND: every string is in exactly one class, so the disjunction is true of each of them.
         facts.append(f"(assert (or {' '.join(cubes)}))")

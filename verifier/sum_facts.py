@@ -1,7 +1,7 @@
 """What follows of a running sum once something is known of its terms.
 
-A sum has finitely many non-zero terms (see `Sum`), so if no term is negative the sum is not negative, and it is at least
-any one of its terms, and at least any two different ones together.
+A sum has finitely many non-zero terms (see `Sum`), so if no term is negative the sum is not negative, and it is at
+least any one of its terms, and at least any two different ones together.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class Printer:
             case Apply():
                 text = self._apply(e)
                 # Min and max repeat their arguments, so whatever may be repeated gets a name.
-                named = uses > 1 or isinstance(e.type, EnumType) or e.op in TEMPLATES and e.op is not Op.SELECT
+                named = uses > 1 or isinstance(e.type, EnumType) or (e.op in TEMPLATES and e.op is not Op.SELECT)
                 if not named:
                     return text
                 name = f"{self._prefix}{len(self.definitions)}"
@@ -172,7 +172,11 @@ def script(assertions: Iterable[Expr], *, logic: str = "ALL") -> str:
     texts = printer.print(roots)
     enums = [e for e in order if isinstance(e.type, EnumType) and _is_read(e)]
     # SOUND: reads of state and inputs are in range in every real state; all other terms are built from them.
-    ranges = [_in_range(text, e.type) for e, text in zip(enums, printer.print(enums), strict=True) if isinstance(e.type, EnumType)]
+    ranges = [
+        _in_range(text, e.type)
+        for e, text in zip(enums, printer.print(enums), strict=True)
+        if isinstance(e.type, EnumType)
+    ]
     terms = string_terms(order)
     string_head, string_facts = class_facts(dict(zip(terms, printer.print(terms), strict=True)), order)
     body = [f"(assert {text})" for text in texts[: len(roots)]]

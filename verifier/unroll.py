@@ -18,7 +18,7 @@ HERE, THERE = "\u00a7", "\u00b6"
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where an input of an action is found: its symbol at a step. Individuals of one sort share slots across actions."""
+    """Where an input of an action is found: its symbol at a step. Individuals of one sort share slots."""
 
     input: Input
     name: str
@@ -132,8 +132,8 @@ class Unrolling:
             for keys in self.finite.cells(v):
                 name = cell_name(v.name, keys)
                 text = quote(f"{name}@{HERE}")
-                for number_, value in nexts.get(name, ()):
-                    text = f"(ite (= {act} {number_}) {value} {text})"
+                for number_, written_value in nexts.get(name, ()):
+                    text = f"(ite (= {act} {number_}) {written_value} {text})"
                 there = quote(f"{name}@{THERE}")
                 if name in nexts:
                     lines += [f"(declare-const {there} {sort(flat(v.type))})", f"(assert (= {there} {text}))"]
@@ -225,5 +225,3 @@ class Unrolling:
 
 def string_literals(order: list[Expr]) -> list[Expr]:
     return [e for e in string_terms(order) if isinstance(e, Const)]
-
-

@@ -65,7 +65,6 @@ def antecedents(prop: Property) -> Expr | None:
 def settle(
     system: System,
     search: Search,
-    goals: list[Goal],
     known: Mapping[str, Expr],
     discharge: Callable[[Obligation], Answer],
 ) -> tuple[Vacuity, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -53,13 +54,13 @@ Verdict: TypeAlias = Proved | Refuted | Witnessed | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One property with its verdict. For `reachable`, Witnessed counts as proved and Proved means proved unreachable."""
+    """One property with its verdict. For `reachable`, Witnessed counts as proved, and Proved means unreachable."""
 
     property: Property
     verdict: Verdict
     cached: bool = False
 
-    @property
+    @builtins.property
     def status(self) -> str:
         """`proved`, `refuted` or `unknown`, in the sense in which a spec writes `expect`."""
         match self.verdict:
@@ -72,7 +73,7 @@ class Outcome:
             case Unknown():
                 return "unknown"
 
-    @property
+    @builtins.property
     def as_expected(self) -> bool:
         return self.status == self.property.expected.value
 

@@ -104,11 +104,9 @@ class _Run:
         for prop in self.properties:
             if prop.kind is PropertyKind.LEADS_TO:
                 self.tick(prop.name)
-                self.verdicts[prop.name] = prove_leads_to(
-                    self.system, prop, list(self.known.values()), self.discharge
-                )
+                self.verdicts[prop.name] = prove_leads_to(self.system, prop, list(self.known.values()), self.discharge)
         outcomes = tuple(Outcome(p, self.verdicts[p.name]) for p in self.properties)
-        found = settle(self.system, search.result, vacuity, self.known, self.discharge) if self.settings.vacuity else ()
+        found = settle(self.system, search.result, self.known, self.discharge) if self.settings.vacuity else ()
         return Verification(self.system.name, digest(self.system), outcomes, found), self.proofs
 
     def _give_up(self, prop: Property, depth: int) -> Unknown:
@@ -117,7 +115,8 @@ class _Run:
         reason = f"no run of up to {depth} steps {verb} it; {self.reasons.get(prop.name, 'no proof found')}"
         if not _is_invariant(prop):
             return Unknown(reason)
-        return Unknown(reason, step_that_loses(self.system, prop.expr, list(self._hypotheses().values()), self.settings.limits))
+        known = list(self._hypotheses().values())
+        return Unknown(reason, step_that_loses(self.system, prop.expr, known, self.settings.limits))
 
     def _take(self, search: Searcher) -> None:
         """Verdicts from runs that were found."""
@@ -152,7 +151,7 @@ class _Run:
         obligations = tuple(o for p in parts for o in p.obligations)
         lemmas = tuple(dict.fromkeys(lemma for p in parts for lemma in p.lemmas))
         uses = tuple(sorted({u for p in parts for u in p.uses}))
-        how = _how(lemmas, uses, over_requests=prop.kind in (PropertyKind.ASSERT, PropertyKind.STEP))
+        how = _how(lemmas, over_requests=prop.kind in (PropertyKind.ASSERT, PropertyKind.STEP))
         proof = Proof(how, obligations, uses, lemmas)
         if _is_invariant(prop):
             self.accept(prop.name, prop.expr, proof)
@@ -196,7 +195,7 @@ def _is_invariant(prop: Property) -> bool:
     return prop.kind in (PropertyKind.INVARIANT, PropertyKind.LEMMA)
 
 
-def _how(lemmas: tuple[Expr, ...], uses: tuple[str, ...], *, over_requests: bool) -> str:
+def _how(lemmas: tuple[Expr, ...], *, over_requests: bool) -> str:
     base = "every request" if over_requests else "1-inductive"
     if lemmas:
         return f"{base} + {len(lemmas)} lemma{'s' if len(lemmas) > 1 else ''} found"

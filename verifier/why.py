@@ -19,7 +19,7 @@ from verifier.to_smt import script
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """`guards` as (action, guard), `uses` as names of properties; together enough for the step case, none superfluous."""
+    """`guards` as (action, guard), `uses` as names of properties; enough for the step case, none superfluous."""
 
     guards: tuple[tuple[str, Guard], ...]
     uses: tuple[str, ...]
