@@ -20,9 +20,14 @@ MAX_DIGITS = 60
 
 # Words that join or begin expressions and statements: they are never names.
 RESERVED = frozenset(
-    "and contains else exists false for forall forbid has historically if iff implies in let like matches none not once or "
+    "and because contains else exists false for forall forbid has historically if iff implies in let like matches none not once or "
     "permit previously require since then true unless when where _".split()
 )
+DECLARATIONS = frozenset(
+    "IMPORT CONST PARAM ENTITY ENUM RECORD GROUP PATTERN FUNCTION STATE FAIR ACTION ACTIONS OBLIGATION PERMIT FORBID APPROVE "
+    "REDACT LIMIT BUDGET INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY EXPECT TEST MODULE".split()
+)
+_PROPERTIES = frozenset("INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY".split())
 CLOSER_OF = {"LPAR": "RPAR", "LBRACE": "RBRACE", "LSQB": "RSQB"}
 OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
 
@@ -40,6 +45,7 @@ class Token(NamedTuple):
     span: Span
     first: bool  # whether it is the first on its line
     shaky: bool = False  # whether something before it could not be read
+    begins: bool = False  # whether a declaration clearly begins here
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ def _settle(tokens: list[Token]) -> list[Token]:
     """Words that are one thing or another by what follows them, settled by looking at it.
 
     `sum`, `count` and `old` are words of the language before `(`; `no` before an event on the same line; `add` and `remove`
-    unless they are assigned to.
+    unless they are assigned to. A declaration begins with its word at the start of a line and what has to follow it.
     """
     for at, token in enumerate(tokens[:-1]):
         after = tokens[at + 1]
@@ -156,11 +162,31 @@ def _settle(tokens: list[Token]) -> list[Token]:
                 word = not after.first and after.type in ("NAME", "LPAR")
             case "ADD" | "REMOVE":
                 word = after.type not in ("LSQB", "_DOT", "ASSIGN", "INCREASE", "DECREASE", "IS")
+            case kind if token.first and kind in DECLARATIONS:
+                if _begins(kind, after, tokens[min(at + 2, len(tokens) - 1)]):
+                    tokens[at] = token._replace(begins=True)
+                continue
             case _:
                 continue
         if not word:
             tokens[at] = token._replace(type="NAME")
     return tokens
+
+
+def _begins(kind: str, after: Token, later: Token) -> bool:
+    match kind:
+        case "TEST":
+            return after.type == "STRING"
+        case "FAIR":
+            return after.type == "ACTION"
+        case "EXPECT":
+            return after.type == "NAME" and later.type in _PROPERTIES
+        case _:
+            return can_be_name(after) and not after.first
+
+
+def can_be_name(token: Token) -> bool:
+    return token.type == "NAME" or (token.text.isalpha() and token.text not in RESERVED and token.type != "STRING")
 
 
 def _not_too_deep(tokens: list[Token], report: Report) -> list[Token]:

@@ -31,8 +31,10 @@ class Machine:
     result: Any = None
 
     def feed(self, token: Token) -> bool:
-        """Takes one more token; False when it cannot stand here (reductions before it may have been made)."""
+        """Takes one more token; False when it cannot stand here, and then the stack is as it was."""
         actions, states, kind = self.table.actions, self.states, token.type
+        if actions[states[-1]].get(kind).__class__ is not int and not self._try(states[:], kind, not token.begins):
+            return False
         while True:
             action = actions[states[-1]].get(kind)
             if action.__class__ is int:
@@ -42,10 +44,8 @@ class Machine:
                 self.depths.append(0)
                 return True
             if action is None:
-                if kind in self.soft and "NAME" in actions[states[-1]]:
-                    kind = "NAME"
-                    continue
-                return False
+                kind = "NAME"  # a soft word, or the trial would have failed
+                continue
             if self._reduce(action, token):  # type: ignore[arg-type]
                 return True
 
@@ -101,17 +101,17 @@ class Machine:
 
     # ---- looking ahead and cutting back
 
-    def accepts(self, kinds: Iterable[str], height: int | None = None) -> bool:
+    def accepts(self, kinds: Iterable[str], height: int | None = None, *, soft: bool = True) -> bool:
         """Whether tokens of these kinds could follow, from the top or from the lower place `height`."""
         states = self.states[:] if height is None else self.states[: height + 1]
-        return all(self._try(states, kind) for kind in kinds)
+        return all(self._try(states, kind, soft) for kind in kinds)
 
-    def _try(self, states: list[int], kind: str) -> bool:
+    def _try(self, states: list[int], kind: str, soft: bool) -> bool:
         actions, gotos = self.table.actions, self.table.gotos
         while True:
             action = actions[states[-1]].get(kind)
             if action is None:
-                if kind in self.soft and "NAME" in actions[states[-1]]:
+                if soft and kind in self.soft and "NAME" in actions[states[-1]]:
                     kind = "NAME"
                     continue
                 return False

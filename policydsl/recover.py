@@ -10,10 +10,10 @@ from __future__ import annotations
 from policydsl.automaton import END
 from policydsl.brackets import open_brackets, opener_for
 from policydsl.diagnostics import Report
-from policydsl.lexer import CLOSER_OF, OPENER_OF, Token
+from policydsl.lexer import CLOSER_OF, OPENER_OF, Token, can_be_name
 from policydsl.machine import Machine
 from policydsl.repair import complain, repair
-from policydsl.words import ASSIGNS, CLAUSES, begins_declaration, can_be_name
+from policydsl.words import ASSIGNS, CLAUSES
 
 MAX_ERRORS = 50
 
@@ -41,7 +41,7 @@ def _resume(stack: Machine, tokens: tuple[Token, ...], at: int, *, skip: bool) -
     start = at
     while True:
         token = tokens[at]
-        if token.type == END or (begins_declaration(tokens, at) and not (skip and at == start)):
+        if token.type == END or (token.begins and not (skip and at == start)):
             _finish(stack, token)
             return at
         if token.type in CLOSER_OF:
@@ -67,7 +67,7 @@ def _finish(stack: Machine, token: Token) -> None:
             break
         stack.cut(height)
         stack.feed(Token(closer, "", token.span, False))
-    if open_brackets(stack) or not stack.accepts((token.type,)):
+    if open_brackets(stack) or not stack.accepts((token.type,), soft=False):
         bottom = stack.height_where("declaration")
         assert bottom is not None
         stack.cut(bottom)

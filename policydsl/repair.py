@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from policydsl.automaton import END
 from policydsl.brackets import innermost, opener_for
 from policydsl.diagnostics import Label, Report
-from policydsl.lexer import CLOSER_OF, OPENER_OF, RESERVED, Token
+from policydsl.lexer import CLOSER_OF, OPENER_OF, RESERVED, Token, can_be_name
 from policydsl.machine import Machine
 from policydsl.source import Span
-from policydsl.words import begins_declaration, can_be_name, expected, found, kind
+from policydsl.words import expected, found, kind
 
 _EQUALS = {"IS": "=", "EQ": "==", "ASSIGN": ":="}
 _MEANS = {
@@ -141,11 +141,11 @@ def _bracket(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
 def _missing(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
     """One mark or word is missing before this token."""
     token = tokens[at]
-    if token.type == END or begins_declaration(tokens, at):
+    if token.type == END or token.begins:
         return None
-    after_operand = stack.accepts(("PLUS",))
+    inside = stack.accepts(("PLUS",)) or stack.accepts(("NUMBER",))  # in an expression no opening bracket is ever missing
     for name in _MISSING:
-        if after_operand and name in ("LPAR", "LSQB"):
+        if inside and name in CLOSER_OF:
             continue
         if not stack.accepts((name, *_kinds(tokens, at, 2))):
             continue
@@ -175,7 +175,7 @@ def complain(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     could = stack.expected()
     before = tokens[at - 1] if at else None
     opener = innermost(stack)
-    ends = token.type == END or begins_declaration(tokens, at)
+    ends = token.type == END or token.begins
     if ends and opener is not None and (CLOSER_OF[opener.type] in could or opener.type == "LBRACE"):
         where = Label(token.span, "the file ends here" if token.type == END else "the next declaration begins here")
         report.error("E004", f"`{opener.text}` is never closed", opener.span, labels=(where,))
@@ -188,6 +188,9 @@ def complain(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     elif token.type in _COMPARES and {"AND", "PLUS"} <= could:
         help = "join two comparisons with `and`: `a < b and b < c`"
         report.error("E013", f"`{token.text}` compares the result of a comparison", token.span, help=help)
+    elif could == {"LPAR"} and before is not None and before.first:
+        help = "a step is `given ...`, a request `name(...)` or `expect ...`"
+        report.error("E001", f"found {found(token)}, expected `(`", token.span, help=help)
     elif token.type == "MODULE":
         help = "write `module` once, before all declarations"
         report.error("E025", "`module` does not stand at the top of the file", token.span, help=help)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from policydsl.automaton import END, Automaton
-from policydsl.lexer import RESERVED, Token
+from policydsl.lexer import DECLARATIONS, Token
 
 _KINDS = {
     "NAME": "a name",
@@ -20,36 +20,11 @@ _EXPRESSION = frozenset("NUMBER DURATION STRING TRUE FALSE NONE NAME LPAR LBRACE
                         "HISTORICALLY NO OLD SUM COUNT PERMIT FORBID HOLE".split())  # fmt: skip
 OPERATORS = frozenset("PLUS DASH STAR SLASH PERCENT EQ NE LT LE GT GE AND OR IMPLIES IFF IN NOT LIKE MATCHES CONTAINS STARTS ENDS "
                       "HAS SINCE UNION MINUS LSQB _DOT LPAR".split())  # fmt: skip
-DECLARATIONS = frozenset("IMPORT CONST PARAM ENTITY ENUM RECORD GROUP PATTERN FUNCTION STATE FAIR ACTION ACTIONS OBLIGATION PERMIT "
-                         "FORBID APPROVE REDACT LIMIT BUDGET INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY EXPECT "
-                         "TEST MODULE".split())  # fmt: skip
 STATEMENTS = frozenset("REQUIRE IF FOR LET ADD REMOVE NAME".split())
 STEPS = frozenset("GIVEN AT EXPECT NAME".split())
 CLAUSES = frozenset("WHEN UNLESS BECAUSE THEN BY WITHIN REPLACE TO PER FOR".split())
 ASSIGNS = frozenset(("ASSIGN", "INCREASE", "DECREASE", "IS"))
-PROPERTIES = frozenset("INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY".split())
 _MOST = 5
-
-
-def can_be_name(token: Token) -> bool:
-    return token.type == "NAME" or (token.text.isalpha() and token.text not in RESERVED and token.type != "STRING")
-
-
-def begins_declaration(tokens: tuple[Token, ...], at: int) -> bool:
-    """Whether a declaration clearly begins here: its word is the first on its line, and what follows fits."""
-    token = tokens[at]
-    if not token.first or token.type not in DECLARATIONS:
-        return False
-    after, later = tokens[at + 1], tokens[min(at + 2, len(tokens) - 1)]
-    match token.type:
-        case "TEST":
-            return after.type == "STRING"
-        case "FAIR":
-            return after.type == "ACTION"
-        case "EXPECT":
-            return after.type == "NAME" and later.type in PROPERTIES
-        case _:
-            return can_be_name(after) and not after.first
 
 
 def found(token: Token) -> str:
