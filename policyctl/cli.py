@@ -13,6 +13,7 @@ import click
 from policyctl import __version__
 from policyctl.cache import DIRECTORY, Cache
 from policyctl.exit_codes import INTERNAL, INTERRUPTED, OK, exit_code
+from policyctl.files import beside, write_atomically
 from policyctl.options import Options
 from policyctl.output import FORMATS, emit
 from policyctl.progress import progress_on
@@ -95,6 +96,11 @@ _verbose = click.option("--verbose", "-v", is_flag=True, help="Also show witness
     type=click.Path(path_type=Path, file_okay=False),
     help="Write certificates there.",
 )
+@click.option(
+    "--traces",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write each run found there, for `policyctl replay`.",
+)
 @_verbose
 def verify(
     paths: tuple[str, ...],
@@ -107,6 +113,7 @@ def verify(
     deep: bool,
     properties: tuple[str, ...],
     certificates: Path | None,
+    traces: Path | None,
     verbose: bool,
 ) -> int:
     """Prove every property of the policies in PATHS, or show a shortest run that breaks it.
@@ -122,8 +129,18 @@ def verify(
     cache = Cache(None if no_cache else cache_dir)
     run = _run("verify", paths, options, cache, jobs, certificates)
     _refuse_unmatched(properties, run)
+    if traces is not None:
+        _write_traces(run, traces)
     emit(run, format_, output, verbose)
     return exit_code(run)
+
+
+def _write_traces(run: Run, directory: Path) -> None:
+    for file in run.files:
+        for view in file.properties:
+            if view.trace is not None:
+                name = beside(file.path, f".{view.name.replace('@', '.')}.trace.json")
+                write_atomically(directory / name, f"{view.trace.record}\n")
 
 
 @commands.command()
@@ -171,7 +188,7 @@ def _refuse_unmatched(properties: tuple[str, ...], run: Run) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code; nothing escapes as a traceback unless asked for."""
-    from policyctl import cli_more  # noqa: F401 registers its commands
+    from policyctl import cli_more, cli_proofs  # noqa: F401 they register their commands
 
     debug = "--debug" in arguments
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.source import Span
@@ -80,6 +80,12 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def beside(path: str, suffix: str) -> str:
+    """The relative path of what is written about the policy at `path`: the same directories, another suffix."""
+    parts = [p for p in PurePath(path).with_suffix("").parts if p not in {"..", PurePath(path).anchor}]
+    return PurePath(*parts).as_posix() + suffix
 
 
 def trouble(code: str, text: str, path: str) -> Diagnostic:

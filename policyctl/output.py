@@ -15,8 +15,7 @@ FORMATS = ("text", "json", "sarif", "junit", "github")
 
 def emit(run: Run, format_: str, output: Path | None, verbose: bool) -> None:
     """Write the report to `output`, or to standard output."""
-    paint = Paint(wants_colour(sys.stdout.isatty(), dict(os.environ))) if output is None else PLAIN
-    text = render(run, format_, paint, verbose)
+    text = render(run, format_, own_paint() if output is None else PLAIN, verbose)
     if output is None:
         write_out(text)
     else:
@@ -30,12 +29,18 @@ def emit(run: Run, format_: str, output: Path | None, verbose: bool) -> None:
             sys.stderr.write(file.crash.rstrip("\n") + "\n")
 
 
+def own_paint() -> Paint:
+    """How to paint what goes to standard output."""
+    return Paint(wants_colour(sys.stdout.isatty(), dict(os.environ)))
+
+
 def render(run: Run, format_: str, paint: Paint = PLAIN, verbose: bool = False) -> str:
     match format_:
         case "text":
             from policyctl.render_text import render_run
 
-            places = [s.path for d in run.diagnostics for s in (d.span, *(label.span for label in d.labels))]
+            shown = (*run.diagnostics, *(d for t in run.tests for d in t.failures))
+            places = [span.path for d in shown for span in (d.span, *(label.span for label in d.labels))]
             return render_run(run, texts_of(places), paint, verbose)
         case "json":
             from policyctl.render_json import render_json

@@ -7,7 +7,8 @@ from xml.sax.saxutils import escape, quoteattr
 from policyctl.render_diagnostics import render_diagnostic
 from policyctl.render_text import render_property
 from policyctl.results import FileResult, PropertyView, Run, TestView
-from policyctl.to_diagnostics import property_diagnostic, failure_diagnostic
+from policyctl.to_diagnostics import property_diagnostic
+from policydsl.diagnostics import Diagnostic
 
 
 def render_junit(run: Run) -> str:
@@ -33,16 +34,19 @@ def _property(file: FileResult, view: PropertyView) -> str:
     lines = "\n".join(render_property(view, 0))
     if d is None:
         return _case(file, view.name, f"<system-out>{_text(lines)}</system-out>")
-    return _case(
-        file, view.name, f"<failure type={_attribute(d.code)} message={_attribute(d.text)}>{_text(lines)}</failure>"
-    )
+    return _case(file, view.name, _failure(d, lines))
 
 
 def _test(file: FileResult, test: TestView) -> str:
     if test.passed:
         return _case(file, test.name, "")
-    d = failure_diagnostic(test)
-    return _case(file, test.name, f"<failure type={_attribute(d.code)} message={_attribute(d.text)}/>")
+    return _case(
+        file, test.name, _failure(test.failures[0], "\n\n".join(render_diagnostic(d, {}) for d in test.failures))
+    )
+
+
+def _failure(first: Diagnostic, text: str) -> str:
+    return f"<failure type={_attribute(first.code)} message={_attribute(first.text)}>{_text(text)}</failure>"
 
 
 def _case(file: FileResult, name: str, inner: str) -> str:

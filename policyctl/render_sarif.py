@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from policyctl import __version__
 from policyctl.results import FileResult, Run, TraceView
-from policyctl.to_diagnostics import diagnostics_of, property_diagnostic, failure_diagnostic
+from policyctl.to_diagnostics import diagnostics_of, property_diagnostic
 from policydsl.codes import CODES
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.source import Span
@@ -45,7 +45,7 @@ def render_sarif(run: Run) -> str:
 
 def _traces(file: FileResult) -> list[tuple[Diagnostic, TraceView]]:
     pairs = [(property_diagnostic(p), p.trace) for p in file.properties]
-    pairs += [(failure_diagnostic(t), t.trace) for t in file.tests if not t.passed]
+    pairs += [(d, t.trace) for t in file.tests for d in t.failures]
     return [(d, trace) for d, trace in pairs if d is not None and trace is not None and trace.steps]
 
 

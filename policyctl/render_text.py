@@ -17,7 +17,8 @@ _SYMBOLS = {"proved": "✓", "refuted": "✗", "unknown": "?"}
 
 def render_run(run: Run, sources: Mapping[str, str], paint: Paint = PLAIN, verbose: bool = False) -> str:
     """Diagnostics, then a block per file, then one line of sums. `verbose` adds witnesses, lemmas and guards."""
-    blocks = [render_diagnostics(run.diagnostics, sources, paint)]
+    failures = [d for t in run.tests for d in t.failures]
+    blocks = [render_diagnostics((*run.diagnostics, *failures), sources, paint)]
     for file in run.files:
         lines = list(_file(file, paint, verbose))
         if lines:
@@ -53,10 +54,10 @@ def render_property(view: PropertyView, width: int, paint: Paint = PLAIN, verbos
     yield f"  {head.rstrip()}{paint('dim', expectation)}"
     if view.trace is not None and (verbose or view.status == "refuted"):
         note = view.because or ("" if view.kind == "reachable" else f"breaks `{view.name}`")
-        yield from _trace(view.trace, paint, f"{note}: {short_place(view.span)}" if note else "")
+        yield from render_trace(view.trace, paint, f"{note}: {short_place(view.span)}" if note else "")
     if view.cti is not None:
         yield "      induction fails at this step; if nothing leads to its first state, a `lemma` that says so helps:"
-        yield from _trace(view.cti, paint, "")
+        yield from render_trace(view.cti, paint)
     for assumption in view.assumptions:
         yield f"      assuming {assumption}"
     if verbose:
@@ -81,7 +82,8 @@ def _verdict(view: PropertyView) -> tuple[str, str]:
             return "unknown", view.how
 
 
-def _trace(trace: TraceView, paint: Paint, note: str) -> Iterator[str]:
+def render_trace(trace: TraceView, paint: Paint = PLAIN, note: str = "") -> Iterator[str]:
+    """A line per request; `note` stands beside the last."""
     if trace.start:
         yield f"      {paint('dim', 'start')}  {', '.join(trace.start)}"
     width = min(max((len(s.call) for s in trace.steps), default=0), 48)
@@ -113,9 +115,7 @@ def _test(test: TestView, paint: Paint) -> Iterator[str]:
         return
     yield f"  {paint('bold red', '✗')} {test.name}   {short_place(test.span)}"
     if test.trace is not None:
-        yield from _trace(test.trace, paint, test.failure)
-    else:
-        yield f"      {test.failure}"
+        yield from render_trace(test.trace, paint)
 
 
 def summary(run: Run, paint: Paint = PLAIN) -> str:

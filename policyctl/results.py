@@ -65,16 +65,16 @@ class VacuityView:
 
 @dataclass(frozen=True, slots=True)
 class TestView:
-    """One `test` block that was run. `failure` is empty when it passed."""
+    """One `test` block that was run, and what did not turn out as it says."""
 
     name: str
-    failure: str = ""
+    failures: tuple[Diagnostic, ...] = ()
     trace: TraceView | None = None
     span: Span = NOWHERE
 
     @property
     def passed(self) -> bool:
-        return not self.failure
+        return not self.failures
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,12 @@ def file_from_json(data: Mapping[str, Any]) -> FileResult:
         properties=tuple(map(_property_from_json, data["properties"])),
         vacuities=tuple(VacuityView(v["subject"], v["text"], v["certain"]) for v in data["vacuities"]),
         tests=tuple(
-            TestView(t["name"], t["failure"], _trace_from_json(t["trace"]), _span_from_json(t["span"]))
+            TestView(
+                t["name"],
+                tuple(map(_diagnostic_from_json, t["failures"])),
+                _trace_from_json(t["trace"]),
+                _span_from_json(t["span"]),
+            )
             for t in data["tests"]
         ),
         crash=data.get("crash", ""),
@@ -122,7 +127,7 @@ def _test_to_json(t: TestView) -> Json:
     return {
         "name": t.name,
         "passed": t.passed,
-        "failure": t.failure,
+        "failures": list(map(_diagnostic_to_json, t.failures)),
         "trace": _trace_to_json(t.trace),
         "span": _span_to_json(t.span),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policyctl.results import FileResult, PropertyView, TestView, VacuityView
+from policyctl.results import FileResult, PropertyView, VacuityView
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.source import Span
 
@@ -13,7 +13,7 @@ def diagnostics_of(file: FileResult) -> tuple[Diagnostic, ...]:
         *file.diagnostics,
         *(d for p in file.properties if (d := property_diagnostic(p)) is not None),
         *(vacuity_diagnostic(file, v) for v in file.vacuities),
-        *(failure_diagnostic(t) for t in file.tests if not t.passed),
+        *(d for t in file.tests for d in t.failures),
         *([crash_diagnostic(file)] if file.crash else []),
     )
 
@@ -37,10 +37,6 @@ def vacuity_diagnostic(file: FileResult, vacuity: VacuityView) -> Diagnostic:
     doubt = "" if vacuity.certain else " (no witness found; not a proof)"
     text = f"{vacuity.subject}: {vacuity.text}{doubt}"
     return Diagnostic("R811", Severity.WARNING, text, Span(file.path, 0, 0, 1, 1))
-
-
-def failure_diagnostic(test: TestView) -> Diagnostic:
-    return _error("R805", f"test `{test.name}` fails: {test.failure}", test.span)
 
 
 def crash_diagnostic(file: FileResult) -> Diagnostic:

@@ -2,12 +2,117 @@
 
 from __future__ import annotations
 
-from policyctl.results import PropertyView, StepView, TraceView, VacuityView
-from policydsl.core.expr import Op, Space, refs, subterms
-from policydsl.core.expr import Apply as ApplyExpr
-from policydsl.core.system import Origin, Property, System
+from dataclasses import replace
+
+from policyctl.results import PropertyView, StepView, TestView, TraceView, VacuityView
+from policydsl.core.expr import subterms
+from policydsl.core.system import Program, Property, PropertyKind, System, Test
 from policydsl.core.types import EntityType, MapType
-from policydsl.to_words import call_words, cell_words, expr_words, value_words
-from policydsl.trace import Change, Step, Trace
+from policydsl.diagnostics import Diagnostic, Severity
+from policydsl.interp import states
+from policydsl.run_tests import run_test
+from policydsl.to_words import describe_cells, describe_changes, describe_step, value_words, words
+from policydsl.trace import Step, Trace
 from policydsl.trace_json import to_json
-from verifier.verdict import Outcome, Proved, Refuted, Unknown, Vacuity, Witnessed
+from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verification, Witnessed
+
+
+def properties_of(system: System, verification: Verification) -> tuple[PropertyView, ...]:
+    return tuple(property_view(system, outcome) for outcome in verification.outcomes)
+
+
+def vacuities_of(verification: Verification) -> tuple[VacuityView, ...]:
+    return tuple(VacuityView(v.subject, v.text, v.certain) for v in verification.vacuities)
+
+
+def property_view(system: System, outcome: Outcome) -> PropertyView:
+    prop = outcome.property
+    common = PropertyView(
+        name=prop.name,
+        kind=prop.kind.value,
+        status=outcome.status,
+        expected=prop.expected.value,
+        because=prop.because,
+        cached=outcome.cached,
+        doc=prop.doc,
+        span=prop.span,
+    )
+    match outcome.verdict:
+        case Proved(how, uses, lemmas, guards, assumptions):
+            return replace(
+                common,
+                scope=scope(prop),
+                how=how,
+                uses=uses,
+                lemmas=tuple(map(words, lemmas)),
+                guards=guards,
+                assumptions=assumptions,
+            )
+        case Refuted(trace) | Witnessed(trace):
+            return replace(common, trace=trace_view(system, trace))
+        case Unknown(reason, cti):
+            return replace(common, how=reason, cti=None if cti is None else trace_view(system, cti))
+
+
+def scope(prop: Property) -> str:
+    """What a proof is for: `for any number of bots, proposals and steps`, from what the property speaks about."""
+    roots = [prop.expr] if prop.goal is None else [prop.expr, prop.goal]
+    sorts: dict[str, None] = {}
+    for e in subterms(*roots):
+        types = e.type.keys if isinstance(e.type, MapType) else (e.type,)
+        for type in types:
+            if isinstance(type, EntityType):
+                sorts[_plural(type.name)] = None
+    if prop.kind is PropertyKind.ASSERT:
+        *front, last = [*sorts, "requests"]
+    else:
+        *front, last = [*sorts, "steps"]
+    return "for any number of " + (f"{', '.join(front)} and {last}" if front else last)
+
+
+def _plural(name: str) -> str:
+    word = name[0].lower() + name[1:]
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
+
+
+def trace_view(system: System, trace: Trace) -> TraceView:
+    chosen = dict(trace.params)
+    params = [
+        f"{p.name} = {value_words(chosen[p.name], p.type)}"
+        for p in system.params
+        if p.name in chosen and chosen[p.name] != p.default.value
+    ]
+    before = states(system, trace)
+    steps = (
+        StepView(
+            describe_step(step, system),
+            step.decision.effect,
+            _why(step),
+            tuple(describe_changes(step.changes, system, before[i])),
+        )
+        for i, step in enumerate(trace.steps)
+    )
+    return TraceView((*params, *describe_cells(trace.start, system)), tuple(steps), to_json(trace))
+
+
+def _why(step: Step) -> str:
+    """The reason, else the rules, of an answer that is not a plain yes."""
+    if step.decision.effect == "allow":
+        return ""
+    return step.decision.reason or (f"by {', '.join(step.decision.rules)}" if step.decision.rules else "")
+
+
+def tests_of(program: Program) -> tuple[TestView, ...]:
+    """Runs the tests of the program."""
+    return tuple(_test(program.system, test) for test in program.tests)
+
+
+def _test(system: System, test: Test) -> TestView:
+    result = run_test(system, test)
+    failures = tuple(
+        Diagnostic("R805", Severity.ERROR, f"test `{test.name}`: {f.text}", f.span) for f in result.failures
+    )
+    trace = None if result.trace is None else trace_view(system, result.trace)
+    return TestView(test.name, failures, trace, test.span)

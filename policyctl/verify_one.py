@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from policydsl.load import load
 
-from policyctl.files import decode
+from policyctl.files import beside, decode
 from policyctl.options import Options
 from policyctl.results import FileResult
-from policyctl.to_views import views_of_tests, views_of_verification
+from policyctl.to_views import properties_of, tests_of, vacuities_of
 from policydsl.core.system import Program
-from policydsl.diagnostics import Report
+from policydsl.diagnostics import Diagnostic, Report
+from verifier.verify import Settings, verify_with_proofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,39 @@ def _do(task: Task, read: Callable[[str], str], certificates: dict[str, str]) ->
         case "check":
             return FileResult(task.path, program.system.name, diagnostics=found)
         case "test":
-            return FileResult(task.path, program.system.name, diagnostics=found, tests=views_of_tests(program))
+            return FileResult(task.path, program.system.name, diagnostics=found, tests=tests_of(program))
         case _:
-            return views_of_verification(program, found, task.options, certificates)
+            return _verify(program, found, task.options, certificates)
+
+
+def _verify(
+    program: Program, found: tuple[Diagnostic, ...], options: Options, certificates: dict[str, str]
+) -> FileResult:
+    system = program.system
+    result = FileResult(program.path, system.name, diagnostics=found)
+    only = None
+    if options.properties:
+        wanted = set(options.properties)
+        only = frozenset(p.name for p in system.properties if {p.name, p.name.partition("@")[0]} & wanted)
+        if not only:
+            return result
+    verification, proofs = verify_with_proofs(system, _settings(options, only))
+    if options.certificates:
+        from verifier.certificate import certificate
+
+        text = certificate(system, verification, proofs).model_dump_json(indent=1)
+        certificates[beside(program.path, ".certificate.json")] = f"{text}\n"
+    return replace(
+        result,
+        digest=verification.digest,
+        properties=properties_of(system, verification),
+        vacuities=vacuities_of(verification),
+    )
+
+
+def _settings(options: Options, only: frozenset[str] | None) -> Settings:
+    settings = Settings(only=only)
+    return settings if options.rlimit is None else replace(settings, rlimit=options.rlimit)
 
 
 def _recording(reads: dict[str, str]) -> Callable[[str], str]:

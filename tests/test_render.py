@@ -50,6 +50,7 @@ REFUTED_VIEW = PropertyView(
 )
 UNKNOWN_VIEW = PropertyView("hard", "invariant", "unknown", how="no invariant found to depth 8", cti=DOUBLE_VOTE)
 REACHED = PropertyView("somebody_wins", "reachable", "proved", trace=DOUBLE_VOTE)
+FAILURE = Diagnostic("R805", Severity.ERROR, "test `t`: expected deny, got allow", Span(PATH, 9, 12, 1, 9))
 GOOD = FileResult(PATH, "mvg.seed", "d1", properties=(PROVED, REFUTED_VIEW, REACHED))
 
 
@@ -212,7 +213,7 @@ def test_source_cannot_steer_the_terminal() -> None:
         (FileResult(PATH, properties=(replace(PROVED, expected="unknown"),)), REFUTED),
         (FileResult(PATH, diagnostics=(Diagnostic("E101", Severity.ERROR, "no", Span(PATH, 0, 1, 1, 1)),)), ERRORS),
         (FileResult(PATH, diagnostics=(Diagnostic("W701", Severity.WARNING, "hm", Span(PATH, 0, 1, 1, 1)),)), OK),
-        (FileResult(PATH, tests=(TestView("t", "step 2: allow, expected deny"),)), ERRORS),
+        (FileResult(PATH, tests=(TestView("t", (FAILURE,)),)), ERRORS),
         (FileResult(PATH, crash="Traceback"), INTERNAL),
     ],
 )
@@ -241,7 +242,7 @@ EVERYTHING = of(
         ),
         properties=(replace(REFUTED_VIEW, expected="proved"), UNKNOWN_VIEW, replace(PROVED, expected="refuted")),
         vacuities=(VacuityView("rule `r` on `a`", "decides nothing", True),),
-        tests=(TestView("good"), TestView(NASTY, "step 1: allow", DOUBLE_VOTE, THERE)),
+        tests=(TestView("good"), TestView(NASTY, (FAILURE,), DOUBLE_VOTE, THERE)),
     ),
     FileResult("crashed.policy", crash="Traceback\nZeroDivisionError: no"),
 )
