@@ -1,4 +1,4 @@
-"""From grammar.lark to a table the parser can run: actions, gotos, how each reduction gathers its children, and the terminals."""
+"""From grammar.lark to tables the parser runs: actions, gotos, how each reduction takes its children, terminals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Reduction:
     """What to do with the top `size` values of the stack: hand `children` to `method`, and go on as `origin`.
 
     `children` holds positions among those values; `spliced` those whose list is to be poured out. Without a method the
-    children form a list (`spread`), or the only child stands for itself.
+    children form a list or a tuple (`gather`), or the only child stands for itself.
     """
 
     origin: str
@@ -29,7 +29,7 @@ class Reduction:
     method: str | None
     children: tuple[int, ...]
     spliced: frozenset[int]
-    spread: bool
+    gather: type | None
 
 
 Action: TypeAlias = int | Reduction  # an int is a shift to that state
@@ -87,7 +87,8 @@ def _reduction(rule: Rule) -> Reduction:
                 spliced.add(position)
             children.append(position)
     children += [ABSENT] * absent[-1]
-    spread = rule.origin.name.startswith("_")
+    name = rule.origin.name
+    gather = list if name.startswith("_") else tuple if name.endswith("_list") else None
     alone = options.expand1 and not rule.alias and len(children) == 1 and not spliced and children[0] != ABSENT
-    method = None if spread or alone else rule.alias or rule.origin.name
-    return Reduction(rule.origin.name, len(rule.expansion), method, tuple(children), frozenset(spliced), spread)
+    method = None if gather or alone else rule.alias or name
+    return Reduction(name, len(rule.expansion), method, tuple(children), frozenset(spliced), gather)

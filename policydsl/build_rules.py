@@ -43,7 +43,7 @@ _FORMS = {
     "permit": _Form((), (), ""),
     "forbid": _Form((), (), ""),
     "approve": _Form(("BY", "WITHIN"), ("BY", "WITHIN"), "approve {name} on {on} by human within 10m"),
-    "redact": _Form(("REPLACE",), ("REPLACE",), 'redact {name} on {on} when text contains secret replace with "[redacted]"'),
+    "redact": _Form(("REPLACE",), ("REPLACE",), 'redact {name} on {on} when text contains secret replace with "[...]"'),
     "limit": _LIMIT,
     "budget": _Form(("TO", "PER", "FOR"), ("TO",), "budget {name} on {on}.amount to 100 per 24h for each principal"),
 }
@@ -99,6 +99,7 @@ def _field(effect: Token, name: Token, targets: tuple[Target, ...], report: Repo
                 report.error("E014", text, target.field.span, help=f"write `on {target.action.name}`")
         return ""
     if len(fields) != 1 or not all(t.field for t in targets):
+        text = f"budget `{name.text}` does not say one input to add up"
         hint = f"write the input to add up, the same for all actions: `on {targets[0].action.name}.amount`"
-        report.error("E014", f"budget `{name.text}` does not say one input to add up", targets[0].action.span, help=hint)
+        report.error("E014", text, targets[0].action.span, help=hint)
     return min(fields, default="")

@@ -1,7 +1,8 @@
 """From the text of a file to a syntax.Module, with every mistake reported that can be told apart from the others.
 
-Two things the grammar cannot know, and leaves to the checker: in `once login(user)` and `approved_release since (...)` an
-action looks like a call or a name, so it comes as Call or Name; it comes as Event where `by` or `_` shows that it is one.
+One thing the grammar cannot know, and leaves to the checker: in `once login(user)` and `approved since (...)` an action
+looks like a call or a name, so it comes as Call or Name; it comes as Event where `by` or `_` shows that it is one. In
+parentheses an Event can come anywhere in an expression; the checker says where it may stand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From text to tokens with places, and the `///` lines beside them; every slip of spelling that can be understood is put right.
+"""From text to tokens with places, and the `///` lines beside them; slips of spelling are reported and put right.
 
 Nothing here fails: what cannot be read is reported and left out, and the token after it is marked `shaky`.
 """
@@ -18,24 +18,30 @@ MAX_CHARACTERS = 1_000_000
 MAX_NESTING = 100
 MAX_DIGITS = 60
 
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Words that join or begin expressions and statements: they are never names.
-RESERVED = frozenset(
-    "and because contains else exists false for forall forbid has historically if iff implies in let like matches none not once or "
-    "permit previously require since then true unless when where _".split()
+RESERVED = words(
+    "and because contains else exists false for forall forbid has historically if iff implies in let like matches none "
+    "not once or permit previously require since then true unless when where _"
 )
-DECLARATIONS = frozenset(
-    "IMPORT CONST PARAM ENTITY ENUM RECORD GROUP PATTERN FUNCTION STATE FAIR ACTION ACTIONS OBLIGATION PERMIT FORBID APPROVE "
-    "REDACT LIMIT BUDGET INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY EXPECT TEST MODULE".split()
+DECLARATIONS = words(
+    "IMPORT CONST PARAM ENTITY ENUM RECORD GROUP PATTERN FUNCTION STATE FAIR ACTION ACTIONS OBLIGATION PERMIT FORBID "
+    "APPROVE REDACT LIMIT BUDGET INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY EXPECT TEST MODULE"
 )
-_PROPERTIES = frozenset("INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY".split())
+_PROPERTIES = words("INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY")
+_TARGET_ENDS = words("LSQB _DOT ASSIGN INCREASE DECREASE IS")
 CLOSER_OF = {"LPAR": "RPAR", "LBRACE": "RBRACE", "LSQB": "RSQB"}
 OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
 
 # What other languages write, and what this one writes instead.
 _FOREIGN = {
     "&&": "and", "||": "or", "&": "and", "|": "or", "!": "not", "===": "==", "!==": "!=", "<>": "!=", "=>": "implies",
-    "≤": "<=", "≥": ">=", "≠": "!=", "∧": "and", "∨": "or", "¬": "not", "→": "->", "∀": "forall", "∃": "exists", "∈": "in",
-    "≔": ":=",
+    "≤": "<=", "≥": ">=", "≠": "!=", "∧": "and", "∨": "or", "¬": "not", "→": "->", "∀": "forall", "∃": "exists",
+    "∈": "in", "≔": ":=",
 }  # fmt: skip
 
 
@@ -61,12 +67,20 @@ def _pattern() -> re.Pattern[str]:
     early = ("SPACE", "NAME")
     foreign = "|".join(re.escape(text) for text in sorted(_FOREIGN, key=len, reverse=True) if text != "!")
     symbols = sorted((s for s in table.symbols if not s[0].isalpha() and s != "_"), key=len, reverse=True)
-    parts = [(name, regexes[name]) for name in early]
-    parts += [("_BLOCK", r"/\*(?:[^*]|\*(?!/))*(?:\*/)?"), ("_HASH", r"\#[^\n]*"), ("_FLOAT", r"[0-9][0-9_]*\.[0-9]\w*")]
-    parts += [(name, regex) for name, regex in table.regexes if name not in early]
-    parts += [("_OPEN", r'"(?:[^"\\\n]|\\.)*\\?'), ("_QUOTED", r"'[^'\n]*'?|[“”][^“”\n]*[“”]?"), ("_NUMBER", r"[0-9]\w*")]
-    parts += [("_FOREIGN", foreign + r"|!(?!=)"), ("_SEMICOLON", ";")]
-    parts += [("_SYMBOL", "|".join(map(re.escape, symbols))), ("_UNKNOWN", r"[^\x00-\x7f]+|[\s\S]")]
+    parts = [
+        *((name, regexes[name]) for name in early),
+        ("_BLOCK", r"/\*(?:[^*]|\*(?!/))*(?:\*/)?"),
+        ("_HASH", r"\#[^\n]*"),
+        ("_FLOAT", r"[0-9][0-9_]*\.[0-9]\w*"),
+        *((name, regex) for name, regex in table.regexes if name not in early),
+        ("_OPEN", r'"(?:[^"\\\n]|\\.)*\\?'),
+        ("_QUOTED", r"'[^'\n]*'?|[“”][^“”\n]*[“”]?"),
+        ("_NUMBER", r"[0-9]\w*"),
+        ("_FOREIGN", foreign + r"|!(?!=)"),
+        ("_SEMICOLON", ";"),
+        ("_SYMBOL", "|".join(map(re.escape, symbols))),
+        ("_UNKNOWN", r"[^\x00-\x7f]+|[\s\S]"),
+    ]
     return re.compile("|".join(f"(?P<{name}>{regex})" for name, regex in parts))
 
 
@@ -92,19 +106,18 @@ def lex(path: str, text: str, report: Report) -> Lexed:
             kind = symbols.get(value, "NAME")
         elif kind == "_SYMBOL":
             kind = symbols[value]
-        elif kind == "DOC" or kind == "COMMENT":
+        elif kind in {"DOC", "COMMENT"}:
             if kind == "DOC" and first:
                 docs[line] = value[3:].strip()
             continue
         elif kind.startswith("_") and kind != "_DOT":
+            if "\n" in value:
+                line += value.count("\n")
+                line_start = start + value.rfind("\n") + 1
             kind, value = _slip(kind, value, span, report)
-            if "\n" in (found := match.group()):
-                line += found.count("\n")
-                line_start = start + found.rfind("\n") + 1
             if not kind:
-                shaky = shaky or bool(value)
+                shaky = shaky or value != ""
                 continue
-            shaky = shaky or value == ""
         append(Token(kind, value, span, first, shaky))
         first = shaky = False
     append(Token(END, "", Span(path, len(text), len(text), line, len(text) - line_start + 1), True, shaky))
@@ -113,45 +126,53 @@ def lex(path: str, text: str, report: Report) -> Lexed:
 
 def _slip(kind: str, value: str, span: Span, report: Report) -> tuple[str, str]:
     """Reports what the language does not have; gives the token meant, or no type when it is left out."""
-    symbols = automaton().symbols
     match kind:
         case "_BLOCK" | "_HASH":
-            mark = value[:2] if kind == "_BLOCK" else "#"
-            report.error("E002", f"`{mark}` does not begin a comment", _cut(span, len(mark)), help="write `//` before a comment")
-            return "", ""
-        case "_OPEN":
-            report.error("E003", "this string is not closed on its line", span, help='end it with `"`')
-            return "STRING", value.rstrip() + '"'
-        case "_QUOTED":
-            report.error("E003", f"a string stands in double quotes, not in `{value[0]}`", span, help='write `"..."`')
-            return "STRING", '"' + value[1:].rstrip("'“”").replace("\\", "").replace('"', "") + '"'
-        case "_FLOAT":
-            report.error(
-                "E018", f"`{value}` is not a whole number", span, help="count in smaller units: cents, milliseconds, per mille"
+            mark = "/*" if kind == "_BLOCK" else "#"
+            code, text, help, token = (
+                "E002",
+                f"`{mark}` does not begin a comment",
+                "write `//` before a comment",
+                ("", ""),
             )
-            return "NUMBER", "0"
+            span = Span(span.path, span.start, span.start + len(mark), span.line, span.column)
+        case "_OPEN":
+            code, text, help = "E003", "this string is not closed on its line", 'end it with `"`'
+            token = ("STRING", value.rstrip("\\ \t\r") + '"')
+        case "_QUOTED":
+            code, text, help = "E003", f"a string stands in double quotes, not in `{value[0]}`", 'write `"..."`'
+            token = ("STRING", '"' + re.sub(r'[\\"]', "", value[1:].rstrip("'“”")) + '"')
+        case "_FLOAT":
+            code, text = "E018", f"`{_short(value)}` is not a whole number"
+            help, token = "count in smaller units: cents, milliseconds, per mille", ("NUMBER", "0")
         case "_NUMBER":
-            hint = "durations end in `ms`, `s`, `m`, `h`, `d` or `w`; names begin with a letter"
-            report.error("E018", f"`{_short(value)}` is neither a number nor a duration", span, help=hint)
-            return "NUMBER", "0"
+            code, text = "E018", f"`{_short(value)}` is neither a number nor a duration"
+            help = "durations end in `ms`, `s`, `m`, `h`, `d` or `w`; names begin with a letter"
+            token = ("NUMBER", "0")
         case "_FOREIGN":
             word = _FOREIGN[value]
-            report.error("E007", f"`{value}` is not an operator here", span, help=f"write `{word}`")
-            return symbols[word], word
+            code, text, help = "E007", f"`{value}` is not an operator here", f"write `{word}`"
+            token = (automaton().symbols[word], word)
         case "_SEMICOLON":
-            report.error("E008", "`;` separates nothing here", span, help="leave it out: a line end is enough")
-            return "", ""
-    shown = _short(value) if value.isprintable() else f"\\u{ord(value[0]):04x}"
-    help = "names are made of the letters a-z and A-Z, digits and `_`" if value[0].isalpha() else "leave it out"
-    report.error("E002", f"`{shown}` has no meaning here", span, help=help)
-    return "", "?"
+            code, text, help, token = (
+                "E008",
+                "`;` separates nothing here",
+                "leave it out: a line end is enough",
+                ("", ""),
+            )
+        case _:
+            shown = _short(value) if value.isprintable() else f"\\u{ord(value[0]):04x}"
+            code, text, token = "E002", f"`{shown}` has no meaning here", ("", "?")
+            help = "names are made of a-z, A-Z, digits and `_`" if value[0].isalpha() else "leave it out"
+    report.error(code, text, span, help=help)
+    return token
 
 
 def _settle(tokens: list[Token]) -> list[Token]:
     """Words that are one thing or another by what follows them, settled by looking at it.
 
-    `sum`, `count` and `old` are words of the language before `(`; `no` before an event on the same line; `add` and `remove`
-    unless they are assigned to. A declaration begins with its word at the start of a line and what has to follow it.
+    `sum`, `count` and `old` are words of the language before `(`; `no` before an event on the same line; `add` and
+    `remove` unless they are assigned to. A declaration begins with its word at the start of a line and a name after it.
     """
     for at, token in enumerate(tokens[:-1]):
         after = tokens[at + 1]
@@ -161,7 +182,7 @@ def _settle(tokens: list[Token]) -> list[Token]:
             case "NO":
                 word = not after.first and after.type in ("NAME", "LPAR")
             case "ADD" | "REMOVE":
-                word = after.type not in ("LSQB", "_DOT", "ASSIGN", "INCREASE", "DECREASE", "IS")
+                word = after.type not in _TARGET_ENDS
             case kind if token.first and kind in DECLARATIONS:
                 if _begins(kind, after, tokens[min(at + 2, len(tokens) - 1)]):
                     tokens[at] = token._replace(begins=True)
@@ -198,14 +219,10 @@ def _not_too_deep(tokens: list[Token], report: Report) -> list[Token]:
             if depth > MAX_NESTING:
                 hint = "the rest of the file was not read; give parts of this a name with `function` or `let`"
                 report.error("E091", f"brackets are nested more than {MAX_NESTING} deep", token.span, help=hint)
-                return tokens[:at] + [tokens[-1]._replace(shaky=True)]
+                return [*tokens[:at], tokens[-1]._replace(shaky=True)]
         elif token.type in OPENER_OF and depth:
             depth -= 1
     return tokens
-
-
-def _cut(span: Span, length: int) -> Span:
-    return Span(span.path, span.start, span.start + length, span.line, span.column)
 
 
 def _short(text: str) -> str:

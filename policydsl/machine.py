@@ -1,4 +1,4 @@
-"""The stack of the parser: takes tokens one by one, builds nodes as it goes, and can be tried out and cut back for recovery."""
+"""The stack of the parser: takes tokens one by one, builds nodes as it goes; recovery tries it out and cuts it back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Machine:
     def _reduce(self, by: Reduction, token: Token) -> bool:
         size, states, values = by.size, self.states, self.values
         gotos = self.table.gotos
-        if size == 1 and by.method is None and not by.spread:
+        if size == 1 and by.method is None and by.gather is None:
             states[-1] = gotos[states[-2]][by.origin]
             return False
         if size:
@@ -66,8 +66,8 @@ class Machine:
         children = [None if at == ABSENT else parts[at] for at in by.children]
         if by.spliced:
             children = _pour(by, parts)
-        if by.spread:
-            value: Any = children
+        if by.gather is not None:
+            value: Any = children if by.gather is list else tuple(children)
         elif by.method is None:
             value = children[0]
         else:

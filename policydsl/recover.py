@@ -1,8 +1,8 @@
-"""What to do where a token cannot stand: say it once, in the user's words, and find the place from which the rest makes sense.
+"""What to do where a token cannot stand: say it once, in the user's words, and find from where the rest makes sense.
 
-First a repair of one token is tried (`repair.py`): when what follows then fits, the slip is understood and nothing is lost.
-Otherwise the stack is cut back to where the next safe token can stand: a clause, a statement or a step that begins a line,
-a closing bracket, or a declaration.
+First a repair of one token is tried (`repair.py`): when what follows then fits, the slip is understood.
+Otherwise the stack is cut back to where the next safe token can stand: a clause, a statement or a step that begins a
+line, a closing bracket, or a declaration.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ from __future__ import annotations
 from policydsl.automaton import END
 from policydsl.brackets import open_brackets, opener_for
 from policydsl.diagnostics import Report
-from policydsl.lexer import CLOSER_OF, OPENER_OF, Token, can_be_name
+from policydsl.lexer import CLOSER_OF, OPENER_OF, Token, can_be_name, words
 from policydsl.machine import Machine
 from policydsl.repair import complain, repair
-from policydsl.words import ASSIGNS, CLAUSES
+from policydsl.words import CLAUSES
 
 MAX_ERRORS = 50
 
-_STATEMENT_WORDS = frozenset(("REQUIRE", "IF", "FOR", "LET", "ADD", "REMOVE"))
-_STEP_WORDS = frozenset(("GIVEN", "AT", "EXPECT"))
+_ASSIGNS = words("ASSIGN INCREASE DECREASE IS")
+_STATEMENT_WORDS = words("REQUIRE IF FOR LET ADD REMOVE")
+_STEP_WORDS = words("GIVEN AT EXPECT")
 
 
 def recover(stack: Machine, tokens: tuple[Token, ...], at: int, settled: int, report: Report) -> int:
     """Reports the token at `at`, unless that follows from an earlier mistake, and gives the place to go on from.
 
-    `settled` is where the last recovery ended: a token that fails again there is skipped, so that every call gets further.
+    `settled` is where the last recovery ended: a token that fails again there is skipped, so every call gets further.
     """
     if at == settled:
         return _resume(stack, tokens, at, skip=True)
@@ -94,14 +95,14 @@ def _assigns(tokens: tuple[Token, ...], at: int) -> bool:
     """Whether an assignment stands on this line."""
     at += 1
     while not tokens[at].first:
-        if tokens[at].type in ASSIGNS:
+        if tokens[at].type in _ASSIGNS:
             return True
         at += 1
     return False
 
 
 def _cut_for_closer(stack: Machine, token: Token) -> bool:
-    """Cuts back to where this bracket closes what it belongs to; without such a place, drops what is between the two."""
+    """Cuts back to where this bracket closes what it belongs to; without such a place, drops what it belongs to."""
     opener = opener_for(stack, token)
     if opener is None:
         return False

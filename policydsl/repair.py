@@ -1,4 +1,4 @@
-"""Mistakes of one token: named, and put right on the stack when the tokens after them then fit; all others in general words."""
+"""Mistakes of one token: named, and put right on the stack when what follows then fits; others, in general words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from policydsl.automaton import END
 from policydsl.brackets import innermost, opener_for
 from policydsl.diagnostics import Label, Report
-from policydsl.lexer import CLOSER_OF, OPENER_OF, RESERVED, Token, can_be_name
+from policydsl.lexer import CLOSER_OF, OPENER_OF, RESERVED, Token, can_be_name, words
 from policydsl.machine import Machine
 from policydsl.source import Span
 from policydsl.words import expected, found, kind
@@ -19,15 +19,21 @@ _MEANS = {
     "EQ": "`==` compares two values",
     "ASSIGN": "`:=` changes the state in an action",
 }
-_COMPARES = frozenset("EQ NE LT LE GT GE IN LIKE MATCHES CONTAINS".split())
-_JOINS = frozenset("AND OR IMPLIES IFF IN LIKE MATCHES CONTAINS HAS SINCE".split())
-_MISSING = "COLON PERIOD RPAR RSQB COMMA IS ASSIGN THEN TO ON OF BY EACH WITH ELSE BECAUSE LPAR LSQB LBRACE RBRACE".split()
+_COMPARES = words("EQ NE LT LE GT GE IN LIKE MATCHES CONTAINS")
+_JOINS = words("AND OR IMPLIES IFF IN LIKE MATCHES CONTAINS HAS SINCE")
+# What is most often forgotten, the likeliest first.
+_MISSING = (
+    "COLON", "PERIOD", "RPAR", "RSQB", "COMMA", "IS", "ASSIGN", "THEN", "TO", "ON", "OF", "BY", "EACH", "WITH", "ELSE",
+    "BECAUSE", "LPAR", "LSQB", "LBRACE", "RBRACE",
+)  # fmt: skip
 _OTHER_LANGUAGES = {
-    "allow": "permit", "deny": "forbid", "def": "function", "func": "function", "fun": "function", "fn": "function",
-    "var": "state", "struct": "record", "type": "record", "class": "record", "always": "invariant", "property": "invariant",
-    "assert": "require", "check": "require", "use": "import", "all": "forall", "some": "exists", "foreach": "for",
-    "constant": "const", "deny_if": "forbid", "except": "unless", "reason": "because",
+    "allow": "permit", "deny": "forbid", "except": "unless", "reason": "because",
+    "def": "function", "func": "function", "fun": "function", "fn": "function",
+    "var": "state", "struct": "record", "type": "record", "class": "record", "constant": "const", "use": "import",
+    "always": "invariant", "property": "invariant", "assert": "require", "check": "require",
+    "all": "forall", "some": "exists", "foreach": "for",
 }  # fmt: skip
+_NO_WHERE = "`where` belongs to `sum`, `count` and `for each`; otherwise write `forall b: Bot . c implies ...`"
 
 
 def repair(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
@@ -112,7 +118,9 @@ def _reserved(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report
         return None
     if token.type in _JOINS and stack.accepts(("NUMBER",)):
         return None
-    help = f"choose another, such as `{token.text}_` or one that says more" if token.text != "_" else "`_` only stands in events"
+    help = (
+        f"choose another, such as `{token.text}_`" if token.text != "_" else "`_` only stands for an input of an event"
+    )
     report.error("E010", f"`{token.text}` is a word of the language and cannot be a name", token.span, help=help)
     stack.feed(token._replace(type="NAME"))
     return at + 1
@@ -129,7 +137,8 @@ def _bracket(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
         if stack.accepts((meant, *_kinds(tokens, at + 1, 1))):
             text = kind(meant, stack.table)
             label = Label(opener.span, "opened here")
-            report.error("E015", f"`{token.text}` does not close `{opener.text}`", token.span, labels=(label,), help=f"write {text}")
+            said = f"`{token.text}` does not close `{opener.text}`"
+            report.error("E015", said, token.span, labels=(label,), help=f"write {text}")
             stack.feed(Token(meant, text.strip("`"), token.span, False))
             return at + 1
     if stack.accepts(_kinds(tokens, at + 1, 1)):
@@ -143,7 +152,7 @@ def _missing(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     token = tokens[at]
     if token.type == END or token.begins:
         return None
-    inside = stack.accepts(("PLUS",)) or stack.accepts(("NUMBER",))  # in an expression no opening bracket is ever missing
+    inside = stack.accepts(("PLUS",)) or stack.accepts(("NUMBER",))  # where no opening bracket is ever missing
     for name in _MISSING:
         if inside and name in CLOSER_OF:
             continue
@@ -182,7 +191,7 @@ def complain(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     elif token.type in OPENER_OF and opener_for(stack, token) is None:
         report.error("E015", f"`{token.text}` closes nothing", token.span, help="remove it, or open what it closes")
     elif before is not None and could == {"STRING"}:
-        told = {"ELSE": "the reason after `else`", "BECAUSE": "the reason after `because`", "TEST": "the name of a test"}
+        told = {"ELSE": "the reason after `else`", "BECAUSE": "the reason after `because`"}
         what = told.get(before.type, f"what follows `{before.text}`")
         report.error("E012", f"{what} is a string in double quotes, not {found(token)}", token.span)
     elif token.type in _COMPARES and {"AND", "PLUS"} <= could:
@@ -205,9 +214,7 @@ def _hint(before: Token | None, token: Token) -> str:
         case ("NAME", "PERIOD" | "_DOT" | "IN"):
             return "say of what type: `forall b: Bot . ...`"
         case (_, "WHERE"):
-            return "`where` belongs to `sum`, `count` and `for each`; in a quantifier write `forall b: Bot . c implies ...`"
+            return _NO_WHERE
         case (_, "ARROW"):
             return "the type of a result stands after `:`; `->` belongs to maps, `K -> V`"
-        case (_, "COMMENT"):
-            return ""
     return ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 
 from policydsl.automaton import END, Automaton
-from policydsl.lexer import DECLARATIONS, Token
+from policydsl.lexer import DECLARATIONS, Token, words
 
 _KINDS = {
     "NAME": "a name",
@@ -15,15 +15,17 @@ _KINDS = {
     "_DOT": "`.`",
     END: "the end of the file",
 }
-# Wherever all of the first can stand, the second says it, and nothing of the third needs saying.
-_EXPRESSION = frozenset("NUMBER DURATION STRING TRUE FALSE NONE NAME LPAR LBRACE DASH NOT IF FORALL EXISTS ONCE PREVIOUSLY "
-                        "HISTORICALLY NO OLD SUM COUNT PERMIT FORBID HOLE".split())  # fmt: skip
-OPERATORS = frozenset("PLUS DASH STAR SLASH PERCENT EQ NE LT LE GT GE AND OR IMPLIES IFF IN NOT LIKE MATCHES CONTAINS STARTS ENDS "
-                      "HAS SINCE UNION MINUS LSQB _DOT LPAR".split())  # fmt: skip
-STATEMENTS = frozenset("REQUIRE IF FOR LET ADD REMOVE NAME".split())
-STEPS = frozenset("GIVEN AT EXPECT NAME".split())
-CLAUSES = frozenset("WHEN UNLESS BECAUSE THEN BY WITHIN REPLACE TO PER FOR".split())
-ASSIGNS = frozenset(("ASSIGN", "INCREASE", "DECREASE", "IS"))
+OPERATORS = words(
+    "PLUS DASH STAR SLASH PERCENT EQ NE LT LE GT GE AND OR IMPLIES IFF IN NOT LIKE MATCHES CONTAINS STARTS ENDS HAS "
+    "SINCE UNION MINUS LSQB _DOT LPAR"
+)
+_OPERANDS = words(
+    "NUMBER DURATION STRING TRUE FALSE NONE NAME LPAR LBRACE DASH NOT IF FORALL EXISTS ONCE PREVIOUSLY HISTORICALLY NO "
+    "OLD SUM COUNT PERMIT FORBID HOLE"
+)
+_STATEMENTS = words("REQUIRE IF FOR LET ADD REMOVE NAME")
+_STEPS = words("GIVEN AT EXPECT NAME")
+CLAUSES = words("WHEN UNLESS BECAUSE THEN BY WITHIN REPLACE TO PER FOR")
 _MOST = 5
 
 
@@ -40,13 +42,13 @@ def kind(name: str, table: Automaton) -> str:
     return next((f"`{text}`" for text, symbol in table.symbols.items() if symbol == name), name.lower())
 
 
-def expected(kinds: Set[str], table: Automaton) -> str:
+def expected(kinds: AbstractSet[str], table: Automaton) -> str:
     """`a name, `,` or `)``; empty when nothing short can be said."""
     left = set(kinds)
     said: list[str] = []
     if {"NUMBER", "TRUE", "FALSE"} <= left:
         said.append("an expression")
-        left -= _EXPRESSION
+        left -= _OPERANDS
     elif "PLUS" in left:
         said.append("an operator")
         left -= OPERATORS
@@ -55,16 +57,16 @@ def expected(kinds: Set[str], table: Automaton) -> str:
         left -= DECLARATIONS | {END}
     if "REQUIRE" in left:
         said.append("a statement")
-        left -= STATEMENTS
+        left -= _STATEMENTS
     elif {"GIVEN", "EXPECT"} <= left:
         said.append("a step of the test (`given`, `at`, a request, `expect`)")
-        left -= STEPS
+        left -= _STEPS
     if {"WHEN", "BECAUSE"} <= left:
         said.append("a clause such as `when`")
         left -= CLAUSES
     said += sorted((kind(name, table) for name in left), key=lambda text: (text.startswith("`"), text))
     if not said or len(said) > _MOST:
-        said = said[: _MOST - 1] + ["..."] if said else []
+        said = [*said[: _MOST - 1], "..."] if said else []
     if len(said) < 2 or said[-1] == "...":
         return ", ".join(said)
     return ", ".join(said[:-1]) + " or " + said[-1]
