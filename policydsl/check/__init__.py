@@ -1,0 +1,1 @@
+"""Syntax to core: names, types, elaboration, lints."""

@@ -1,0 +1,100 @@
+"""A parsed module, with what it imports, to a core program: names, types, elaboration, monitors, sums, lints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import PurePosixPath
+
+from policydsl import syntax as s
+from policydsl.check.actions import actions as lower_actions
+from policydsl.check.declare import declare, state_variables
+from policydsl.check.lints import lint
+from policydsl.check.monitors import Monitors
+from policydsl.check.properties import properties as lower_properties
+from policydsl.check.properties import range_invariants
+from policydsl.check.scope import World
+from policydsl.check.tests import tests as lower_tests
+from policydsl.core.expr import Const, number
+from policydsl.core.system import CLOCK, NOW, Input, Origin, Program, StateVar, System
+from policydsl.core.types import INT
+from policydsl.diagnostics import Report
+
+
+def lower(
+    module: s.Module, imports: tuple[s.Module, ...], report: Report, texts: Mapping[str, str] | None = None
+) -> Program | None:
+    """The program that `module` means; `imports` are all modules it depends on, and `texts` the sources by path."""
+    own = Report()
+    try:
+        program = _lower(module, imports, own, texts or {})
+    except RecursionError:
+        text = "this policy is nested too deeply"
+        own.error("I902", text, module.span, help="split long expressions into functions")
+        program = None
+    for found in own.found:
+        if found not in report.found:
+            report.found.append(found)
+    return None if own.failed else program
+
+
+def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, texts: Mapping[str, str]) -> Program | None:
+    foreign = tuple(
+        d for other in imports for d in other.declarations if not isinstance(d, s.PropertyDecl | s.TestDecl)
+    )
+    decls = (*foreign, *module.declarations)
+    world = World(report, module.path, texts)
+    world.timed = uses_time(decls)
+    declare(decls, world)
+
+    def inputs(action: str) -> tuple[Input, ...]:
+        return world.actions[action].inputs
+
+    world.monitors = Monitors(inputs)
+    claims = tuple(d for d in decls if isinstance(d, s.PropertyDecl))
+    state = state_variables(world)
+    actions = lower_actions(world, tuple(d for d in claims if d.kind == "assume"))
+    claimed = lower_properties(claims, actions, world)
+    tests = lower_tests(tuple(d for d in decls if isinstance(d, s.TestDecl)), actions, world)
+    if report.failed:
+        return None
+    remembered, actions = world.monitors.finish(actions)
+    if world.timed:
+        clock = StateVar(CLOCK, (), INT, number(0), Origin.CLOCK, "the time of the last allowed request")
+        state = (*state, clock)
+    system = System(
+        name=module.name or PurePosixPath(module.path).stem,
+        params=tuple(p for p, _ in world.params.values()),
+        state=(*state, *remembered),
+        actions=actions,
+        properties=(*range_invariants(state, world), *claimed),
+        individuals=tuple(Const(n, e.core) for n, es in world.individuals.items() for e in es),
+        doc=module.doc,
+    )
+    lint(module, world, system)
+    return Program(module.path, system, tests)
+
+
+def uses_time(root: object) -> bool:
+    """Whether the meaning of a piece of syntax depends on the time of requests."""
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        match node:
+            case s.Name(name=name) if name in (NOW, CLOCK):
+                return True
+            case s.Past(within=within) | s.Since(within=within) if within is not None:
+                return True
+            case s.Window():
+                return True
+            case s.RuleDecl(effect="limit" | "budget"):
+                return True
+            case s.RuleDecl(effect="approve", within=within) if within is not None:
+                return True
+            case tuple():
+                todo += node
+            case _ if is_dataclass(node):
+                todo += [getattr(node, f.name) for f in fields(node) if f.name not in ("span", "name_span")]
+            case _:
+                pass
+    return False
