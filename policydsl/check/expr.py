@@ -316,10 +316,12 @@ def has(e: s.Has, ctx: Context) -> Typed:
         text = f"a value of type `{subject.type}` is always there"
         help_ = "`has` asks whether an option holds a value"
         return replace(wrong(ctx, "E204", text, e.span, help_), yes={e.name: Local(ERROR_T, BAD)} if e.name else {})
-    bound = {e.name: Local(subject.type.value, subject.value.value, e.span)} if e.name else {}
-    if e.name:
-        shadow(e.name, e.span, ctx)
-    return Typed(BOOL_T, One(subject.value.has), yes=bound)
+    value = Local(subject.type.value, subject.value.value, e.span)
+    if e.name is None:
+        known = "value" in ctx.locals or "value" in ctx.world.declared
+        return Typed(BOOL_T, One(subject.value.has), yes={} if known else {"value": value})
+    shadow(e.name, e.span, ctx)
+    return Typed(BOOL_T, One(subject.value.has), yes={e.name: value})
 
 
 def old(e: s.Old, ctx: Context) -> Typed:

@@ -10,10 +10,10 @@ from policydsl.check import expr, places, types
 from policydsl.check.actions import CLOCK_REF, in_range
 from policydsl.check.rules import NOW_REF, request_context
 from policydsl.check.scope import ActionInfo, Context, World, read_next, read_state, select_actions, suggest
-from policydsl.check.surface import BAD, BOOL_T, ERROR_T, EntityT, ErrorT, Leaf, Local, One
+from policydsl.check.surface import BAD, BOOL_T, ERROR_T, TIME_T, EntityT, ErrorT, Leaf, Local, One
 from policydsl.core.expr import FALSE, TRUE, Expr, Ref, conj, forall, implies, negate, select
-from policydsl.core.system import Action, Expected, GuardKind, Property, PropertyKind, StateVar
-from policydsl.core.types import INT
+from policydsl.core.system import NOW, Action, Expected, GuardKind, Property, PropertyKind, StateVar
+from policydsl.core.types import BOOL, INT
 
 _STATE_KINDS = {
     "invariant": PropertyKind.INVARIANT,
@@ -113,11 +113,13 @@ def _assert(decl: s.PropertyDecl, actions: dict[str, Action], world: World) -> I
     for info in infos:
         action = actions[info.name]
         ctx = request_context(info, Context(world, "an assert", None))
-        ctx = replace(ctx, rule=_rule_conditions(action, world)).bind(_decisions(action))
-        condition, found = expr.boolean(decl.expr, ctx)
-        if decl.overrides is not None:
-            other, _ = expr.boolean(decl.overrides, ctx.bind(found.yes))
-            condition = implies(conj(condition, other), negate(action.allowed))
+        ctx = replace(ctx, rule=_rule_conditions(action, world)).bind(_decisions(action)).bind(_approvals(action, info))
+        match decl.overrides:
+            case s.Binary(left=winner, right=loser):
+                both = conj(expr.boolean(winner, ctx)[0], expr.boolean(loser, ctx)[0])
+                condition = implies(both, negate(action.allowed))
+            case _:
+                condition, _ = expr.boolean(decl.expr, ctx)
         name = decl.name if len(infos) == 1 else f"{decl.name}@{info.name}"
         yield _make(decl, PropertyKind.ASSERT, condition, action=info.name, name=name)
 
@@ -166,6 +168,13 @@ def _decisions(action: Action) -> dict[str, Local]:
     pending = conj(settled, negate(action.allowed))
     values = {"allowed": action.allowed, "pending": pending, "denied": negate(settled)}
     return {name: Local(BOOL_T, One(value)) for name, value in values.items()}
+
+
+def _approvals(action: Action, info: ActionInfo) -> dict[str, Local]:
+    """The inputs that approve rules add."""
+    declared = {i.name for i in info.inputs}
+    added = [i for i in action.inputs if i.name not in declared and i.name != NOW]
+    return {i.name: Local(BOOL_T if i.type == BOOL else TIME_T, One(i.ref)) for i in added}
 
 
 def nodes(root: object, wanted: type[s.RuleMatches]) -> Iterator[s.RuleMatches]:
