@@ -29,7 +29,7 @@ with the policy if you can share it and what the same command prints with --debu
 class Sections(click.Group):
     """Commands in the order in which people meet them, not by the alphabet."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click passes it
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 

@@ -16,7 +16,6 @@ from policyctl.results import FileResult
 from policyctl.to_views import properties_of, tests_of, vacuities_of
 from policydsl.core.system import Program
 from policydsl.diagnostics import Diagnostic, Report
-from verifier.verify import Settings, verify_with_proofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def _do(task: Task, read: Callable[[str], str], certificates: dict[str, str]) ->
         case "check":
             return FileResult(task.path, program.system.name, diagnostics=found)
         case "test":
-            return FileResult(task.path, program.system.name, diagnostics=found, tests=tests_of(program))
+            return FileResult(task.path, program.system.name, tests=tests_of(program))
         case _:
             return _verify(program, found, task.options, certificates)
 
@@ -80,7 +79,13 @@ def _verify(
         only = frozenset(p.name for p in system.properties if {p.name, p.name.partition("@")[0]} & wanted)
         if not only:
             return result
-    verification, proofs = verify_with_proofs(system, _settings(options, only))
+    # Not above: `check` and `test` do not wait for the solvers to load.
+    from verifier.verify import Settings, verify_with_proofs
+
+    settings = Settings(only=only)
+    if options.rlimit is not None:
+        settings = replace(settings, rlimit=options.rlimit)
+    verification, proofs = verify_with_proofs(system, settings)
     if options.certificates:
         from verifier.certificate import certificate
 
@@ -94,11 +99,6 @@ def _verify(
     )
 
 
-def _settings(options: Options, only: frozenset[str] | None) -> Settings:
-    settings = Settings(only=only)
-    return settings if options.rlimit is None else replace(settings, rlimit=options.rlimit)
-
-
 def _recording(reads: dict[str, str]) -> Callable[[str], str]:
     """Reading files, noting what was asked for: the entry in the cache depends on all of it, missing files too."""
 
@@ -106,6 +106,9 @@ def _recording(reads: dict[str, str]) -> Callable[[str], str]:
         reads[path] = ""
         data = Path(path).read_bytes()
         reads[path] = hashlib.sha256(data).hexdigest()
-        return decode(data)
+        try:
+            return decode(data)
+        except UnicodeDecodeError as error:
+            raise OSError(f"{path} is not UTF-8") from error
 
     return read
