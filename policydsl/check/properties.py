@@ -27,10 +27,6 @@ def properties(decls: tuple[s.PropertyDecl, ...], actions: tuple[Action, ...], w
     by_name = {a.name: a for a in actions}
     found: list[Property] = []
     for decl in decls:
-        if decl.expected not in {e.value for e in Expected}:
-            help_ = "write `expect refuted` or `expect unknown`"
-            world.report.error("E418", f"`{decl.expected}` is not a verdict", decl.span, help=help_)
-            decl = replace(decl, expected="proved")
         match decl.kind:
             case "invariant" | "lemma" | "reachable":
                 found.append(_state_property(decl, world))
