@@ -1,0 +1,119 @@
+"""Questions about states and steps of a system to answers of both solvers: only `unsat` counts as an answer.
+
+NOTE(fair-runs): a run goes on for ever. At each moment either a request is allowed or time passes; the time of requests
+never goes back and passes every bound. A fair action, with given values of its inputs other than the time, does not
+stay possible from some moment on without happening. `eventually` speaks about these runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from policydsl.core.after import after, reads
+from policydsl.core.expr import Expr, Ref, Space, conj, disj, eq, le, negate, refs, substitute, transform
+from policydsl.core.system import NOW, Action, System
+from policydsl.core.types import INT
+from verifier.ground import ground
+from verifier.induction import Obligation, parameters
+from verifier.solve import Answer
+from verifier.to_smt import script
+
+TIME = Ref(NOW, INT, Space.INPUT)
+"""The present moment; where a step is spoken of, the moment of the step."""
+LATER = Ref("later!", INT, Space.INPUT)
+"""Any moment after the step."""
+
+Discharge = Callable[[Obligation], Answer]
+
+
+def primed(e: Expr) -> Expr:
+    """`e` over the state after a step."""
+    return transform(e, lambda r: Ref(r.name, r.type, Space.NEXT) if isinstance(r, Ref) and _is_state(r) else None)
+
+
+def _is_state(r: Ref) -> bool:
+    return r.space is Space.STATE
+
+
+class Asker:
+    """Asks about `system`, with `known` invariants where they are needed. Remembers what it asked, and what it needed.
+
+    All references that are free in a question stand for any values, so what is never so is never so for any of them.
+    """
+
+    def __init__(self, system: System, known: Sequence[Expr], discharge: Discharge) -> None:
+        self.system = system
+        self.needed: dict[Expr, None] = {}
+        self._known = known
+        self._discharge = discharge
+        self._answers: dict[str, bool] = {}
+        self._clock = next((v.ref for v in system.state if v.origin.value == "clock"), None)
+
+    @property
+    def timed(self) -> bool:
+        return self._clock is not None
+
+    def present(self) -> Expr:
+        """What is true of the present moment in every state of a run, once time has begun."""
+        return conj() if self._clock is None else le(self._clock, TIME)
+
+    def time_is_sane(self) -> bool:
+        """The clock never shows more than the present, so that `present` holds for ever once it does."""
+        if self._clock is None:
+            return True
+        later = primed(self._clock)
+        # SOUND: `present` is used of every moment; it rests on this and on time passing the clock's first value.
+        return self.no_step("the clock is not ahead", conj(), negate(disj(le(later, TIME), eq(later, self._clock))))
+
+    def never(self, what: str, *facts: Expr) -> bool:
+        """No reachable state satisfies `facts`."""
+        return self._impossible(what, [conj(*facts)])
+
+    def no_step(self, what: str, before: Expr, link: Expr, action: Action | None = None) -> bool:
+        """No allowed step, and no passing of time, is from a reachable state with `before` and satisfies `link`, which
+        reads the state after the step through `NEXT`. With `action`: no step of that one."""
+        touched = {r.name for r in refs(link, space=Space.NEXT)}
+        actions = [a for a in self.system.actions if any(w.var in touched for w in a.writes)]
+        cases = [self._case(a, before, link) for a in ([action] if action else actions)]
+        if action is None:
+            # SOUND: this stands for time passing and for all actions that write nothing which `link` reads.
+            cases.append(conj(before, after(link, (), Space.NEXT)))
+        return self._impossible(what, cases)
+
+    def _case(self, action: Action, before: Expr, link: Expr) -> Expr:
+        apart: dict[Expr, Expr] = {
+            i.ref: Ref(f"{action.name}.{i.name}", i.type, Space.INPUT)
+            for i in action.inputs
+            if not (self.timed and i.ref is TIME)
+        }
+        step = substitute(conj(action.allowed, after(link, action.writes, Space.NEXT)), apart)
+        return conj(before, step)
+
+    def _impossible(self, what: str, cases: Sequence[Expr]) -> bool:
+        named = reads(*cases)
+        relevant = [k for k in self._known if reads(k) & named]
+        if self._unsatisfiable(what, cases, ()):
+            return True
+        if relevant and self._unsatisfiable(what, cases, relevant):
+            self.needed.update(dict.fromkeys(relevant))
+            return True
+        return False
+
+    def _unsatisfiable(self, what: str, cases: Sequence[Expr], known: Sequence[Expr]) -> bool:
+        main = disj(*(_apart(i, case, ground([case, *known])) for i, case in enumerate(cases)))
+        text = script([main, *parameters(self.system, [main])])
+        found = self._answers.get(text)
+        if found is None:
+            # SOUND: anything but `unsat`, found by both solvers, leaves the possibility open.
+            found = self._answers[text] = self._discharge(Obligation(what, text)) is Answer.UNSAT
+        return found
+
+
+def _apart(index: int, case: Expr, parts: Iterable[Expr]) -> Expr:
+    """The witnesses that grounding named, renamed so that those of several cases cannot meet in one script."""
+    whole = conj(*parts)
+    own = set(refs(case, space=Space.BOUND))
+    images: dict[Expr, Expr] = {
+        r: Ref(f"{r.name}@{r.type}{index}", r.type, Space.BOUND) for r in refs(whole, space=Space.BOUND) if r not in own
+    }
+    return substitute(whole, images)
