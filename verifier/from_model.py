@@ -13,6 +13,7 @@ from policydsl.state import default_value
 from policydsl.trace import Cell
 from verifier.finite import Population, cell_name
 from verifier.string_classes import StringChooser
+from verifier.symbols import plain
 from verifier.unroll import Unrolling
 
 PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
@@ -138,10 +139,10 @@ class Reader:
         return [self.unrolling.actions[self._value(self._int(f"act@{i}"))] for i in range(self.steps)]
 
     def _int(self, name: str) -> z3.ArithRef:
-        return z3.Int(name, self.solver.ctx)
+        return z3.Int(plain(name), self.solver.ctx)
 
     def _const(self, name: str, type: Scalar) -> z3.ExprRef:
-        return z3.Bool(name, self.solver.ctx) if isinstance(type, BoolType) else self._int(name)
+        return z3.Bool(plain(name), self.solver.ctx) if isinstance(type, BoolType) else self._int(name)
 
     def _literal(self, value: Value, type: Scalar) -> z3.ExprRef:
         if isinstance(type, BoolType):
@@ -157,7 +158,7 @@ class Reader:
     def _read(self, name: str, type: Scalar, strings: StringChooser) -> Value:
         match type:
             case BoolType():
-                return bool(z3.is_true(self.model.eval(z3.Bool(name, self.solver.ctx), model_completion=True)))
+                return bool(z3.is_true(self.model.eval(z3.Bool(plain(name), self.solver.ctx), model_completion=True)))
             case IntType():
                 return self._value(self._int(name))
             case EnumType():

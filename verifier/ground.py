@@ -18,15 +18,18 @@ from policydsl.core.expr import (
     conj,
     disj,
     eq,
+    free_bounds,
     implies,
     negate,
     rebuild,
     substitute,
     subterms,
+    transform,
 )
 from policydsl.core.types import BOOL, EntityType
 
 QUANTIFIERS = (Op.FORALL, Op.EXISTS)
+LOGICAL = (Op.NOT, Op.AND, Op.OR, Op.IMPLIES, Op.ITE)
 ROUNDS = 2
 """How often terms that instances bring in may be used for further instances."""
 MAX_INSTANCES = 400
@@ -42,6 +45,11 @@ class Names:
 
     def __init__(self) -> None:
         self._next = 0
+
+    def truth(self) -> Ref:
+        """A Boolean that nothing else mentions."""
+        self._next += 1
+        return Ref(f"holds!{self._next}", BOOL, Space.BOUND)
 
     def fresh(self, bound: Ref) -> Ref:
         self._next += 1
@@ -78,7 +86,32 @@ def negation_normal(e: Expr, positive: bool = True) -> Expr:
 
 
 class UngroundableError(Exception):
-    """A quantifier stands where no instance can be taken: inside a number or a key."""
+    """A quantifier about another bound individual stands inside a number or a key, where no instance can be taken."""
+
+
+def _lift(assertion: Expr, names: Names) -> Expr:
+    """`assertion` with quantified conditions inside numbers and keys named as Booleans."""
+    defined: dict[Expr, Expr] = {}
+
+    def inside(e: Expr) -> Expr | None:
+        if isinstance(e, Apply) and e.op in QUANTIFIERS:
+            if free_bounds(e):
+                raise UngroundableError(e)
+            return defined.setdefault(e, names.truth())
+        return None
+
+    def go(e: Expr) -> Expr:
+        if not isinstance(e, Apply) or not has_quantifier(e):
+            return e
+        if e.type == BOOL and (e.op in LOGICAL or (e.op is Op.EQ and e.args[0].type == BOOL)):
+            return rebuild(e.op, tuple(map(go, e.args)), BOOL)
+        if e.op in QUANTIFIERS:
+            return rebuild(e.op, (e.args[0], go(e.args[1])), BOOL)
+        return transform(e, inside)
+
+    result = go(assertion)
+    # SOUND: each new name stands for exactly one closed formula, so models correspond one to one.
+    return conj(result, *(eq(name, go(quantified)) for quantified, name in defined.items()))
 
 
 def skolemise(e: Expr, names: Names) -> Expr:
@@ -143,7 +176,7 @@ def _anybody(type: EntityType) -> Expr:
 def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
     """For each assertion a quantifier-free formula it implies: if they are unsatisfiable, so are the assertions."""
     names = Names()
-    closed = [skolemise(negation_normal(a), names) for a in assertions]
+    closed = [skolemise(negation_normal(_lift(a, names)), names) for a in assertions]
     result = closed
     terms = individuals(closed)
     for _ in range(rounds):

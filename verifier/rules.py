@@ -12,11 +12,11 @@ from enum import Enum
 
 import z3
 
-from policydsl.core.expr import Expr, conj
+from policydsl.core.expr import Expr
 from policydsl.core.system import Action, Guard, GuardKind, RuleUse, System
 from policydsl.core.to_json import digest
 from policydsl.evaluate import FaultError
-from policydsl.interp import Request, State, UnfitError, evaluate, initial, step
+from policydsl.interp import Request, UnfitError, evaluate, initial, step
 from policydsl.source import NOWHERE, Span
 from policydsl.trace import Step, Trace
 from verifier.rules_ask import RLIMIT, Asker
@@ -139,26 +139,29 @@ class _Rules:
         does = any(o.rule == use.rule for o in self.action.obligations)
         return "; only its obligations make a difference" if does else ""
 
-    def state(self, s: Situation) -> State | None:
+    def judge(self, s: Situation) -> Callable[[Expr], bool]:
+        """What the interpreter says of conditions in a situation; one that is not possible satisfies none."""
         try:
-            return initial(self.system, dict(s.params), s.cells)
+            state = initial(self.system, dict(s.params), s.cells)
         except UnfitError:
-            return None
+            return lambda _: False
+        inputs = dict(s.inputs)
 
-    def confirms(self, s: Situation, condition: Expr) -> bool:
-        state = self.state(s)
-        try:
-            return state is not None and evaluate(condition, state, dict(s.inputs)) is True
-        except FaultError:
-            return False
+        def holds(condition: Expr) -> bool:
+            try:
+                return evaluate(condition, state, inputs) is True
+            except FaultError:
+                return False
 
-    def witness(self, found: Situation, *conditions: Expr) -> Trace | None:
+        return holds
+
+    def witness(self, found: Situation, conditions: Sequence[Expr]) -> Trace | None:
         """The request of `found`, made small and decided, if the interpreter confirms all conditions of it."""
-        wanted = conj(self.action.assumed, *conditions)
-        s = smallest(self.system, self.action, found, lambda c: self.confirms(c, wanted), conditions)
-        state = self.state(s) if s is not None else None
-        if s is None or state is None:
+        wanted = [self.action.assumed, *conditions]
+        s = smallest(self.system, self.action, found, lambda c: all(map(self.judge(c), wanted)), conditions)
+        if s is None:
             return None
+        state = initial(self.system, dict(s.params), s.cells)
         result = step(self.system, state, Request(self.action.name, dict(s.inputs)))
         steps = (Step(self.action.name, s.inputs, result.decision, result.changes),)
         return Trace(self.system.name, self.digest, s.params, s.cells, steps)
@@ -268,10 +271,11 @@ class _Bucket:
                 open_ = open_[1:]
                 continue
             s = self.asker.situation(about.action.inputs)
+            holds = about.judge(s)
             # SOUND: that two rules meet is only ever said of a request on which the interpreter has seen them meet.
-            both = [j for j in open_ if about.confirms(s, conj(use.condition, self.rules[j].condition))]
+            both = [j for j in open_ if holds(self.rules[j].condition)] if holds(use.condition) else []
             if both and witness is None:
-                witness = about.witness(s, use.condition, self.rules[both[0]].condition)
+                witness = about.witness(s, [use.condition, self.rules[both[0]].condition])
             met += both
             open_ = [j for j in open_[1:] if j not in both]
         if met:

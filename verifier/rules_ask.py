@@ -54,7 +54,7 @@ class Asker:
             # SOUND: a quantified condition and its negation get a literal each, so that instances that are left out
             # only ever weaken what is assumed. Others are defined exactly.
             parts = [implies(_yes(i), c), implies(_no(i), negate(c))] if self.quantified[i] else [eq(_yes(i), c)]
-            if groundable(parts):
+            if not self.quantified[i] or groundable(parts):
                 found += parts
             else:
                 self.lost.add(i)

@@ -53,7 +53,12 @@ class ModelReader:
         self._order = list(subterms(*formulas))
         self._known = set(self._order)
         self._terms = {t: named(t, i) for i, t in enumerate(terms)}
-        self._context = context
+        self.context = context
+        self.individuals = [e for e in self._order if isinstance(e, Const) and isinstance(e.type, EntityType)]
+        self.strings: list[Expr] = [
+            e for e in self._order if isinstance(e, Apply) and (e.op is Op.MATCHES or _of_string(e))
+        ]
+        self._constants: dict[str, z3.ExprRef] = {}
         self._acting = {i.type for a in system.actions for i in a.inputs if i.name == "principal"}
 
     def read(self, model: z3.ModelRef, params: Sequence[Param], inputs: Sequence[Input]) -> Situation:
@@ -69,9 +74,31 @@ class ModelReader:
                 cells[term.args[0].name, tuple(str(values.of(k)) for k in term.args[1:])] = values.of(term)
         return Situation(chosen, tuple(Cell(var, keys, value) for (var, keys), value in cells.items()), given)
 
+    def constant(self, name: str, type: Scalar) -> z3.ExprRef:
+        found = self._constants.get(name)
+        if found is None:
+            found = self._constants[name] = self._constant(name, type)
+        return found
+
+    def _constant(self, name: str, type: Scalar) -> z3.ExprRef:
+        match type:
+            case BoolType():
+                return z3.Bool(name, self.context)
+            case EntityType():
+                return z3.Const(name, z3.DeclareSort(type.name, self.context))
+            case StringType():
+                return z3.Const(name, z3.DeclareSort("String_", self.context))
+            case _:
+                return z3.Int(name, self.context)
+
     def _input(self, values: _Values, input: Input) -> Value:
-        matters = input.ref in self._known or isinstance(input.type, EntityType)
-        return values.of(input.ref) if matters else default_value(input.type)
+        if input.ref in self._known:
+            return values.of(input.ref)
+        return values.somebody(input.type) if isinstance(input.type, EntityType) else default_value(input.type)
+
+
+def _of_string(e: Apply) -> bool:
+    return any(isinstance(a.type, StringType) for a in e.args)
 
 
 class _Values:
@@ -80,24 +107,14 @@ class _Values:
     def __init__(self, reader: ModelReader, model: z3.ModelRef) -> None:
         self._reader = reader
         self._model = model
-        self._strings = StringChooser(reader._order, reader._context)
-        self._names: dict[tuple[EntityType, str], str] = {}
-        for e in reader._order:
-            if isinstance(e, Const) and isinstance(e.type, EntityType):
-                self._names[e.type, str(self._eval(literal(e)[1:-1], e.type))] = str(e.value)
+        self._strings = StringChooser(reader.strings, reader.context)
+        self._names: dict[z3.ExprRef, str] = {}
+        for e in reader.individuals:
+            assert isinstance(e.type, EntityType)
+            self._names[self._eval(literal(e)[1:-1], e.type)] = str(e.value)
 
     def _eval(self, name: str, type: Scalar) -> z3.ExprRef:
-        context = self._reader._context
-        match type:
-            case BoolType():
-                constant = z3.Bool(name, context)
-            case EntityType():
-                constant = z3.Const(name, z3.DeclareSort(type.name, context))
-            case StringType():
-                constant = z3.Const(name, z3.DeclareSort("String_", context))
-            case _:
-                constant = z3.Int(name, context)
-        return self._model.eval(constant, model_completion=True)
+        return self._model.eval(self._reader.constant(name, type), model_completion=True)
 
     def of(self, term: Expr) -> Value:
         if isinstance(term, Const):
@@ -115,16 +132,19 @@ class _Values:
             case EnumType():
                 return ref.type.cases[_int(found) % len(ref.type.cases)]
             case EntityType():
-                return self._called(ref.type, str(found))
+                return self._called(ref.type, found)
             case _:
                 return _int(found)
 
-    def _called(self, sort: EntityType, value: str) -> str:
-        known = self._names.get((sort, value))
+    def _called(self, sort: EntityType, value: z3.ExprRef) -> str:
+        known = self._names.get(value)
         if known is None:
-            known = next(n for n in _candidates(sort, sort in self._reader._acting) if n not in self._taken())
-            self._names[sort, value] = known
+            known = self._names[value] = self.somebody(sort)
         return known
+
+    def somebody(self, sort: EntityType) -> str:
+        """An individual who has no name yet."""
+        return next(n for n in _candidates(sort, sort in self._reader._acting) if n not in self._taken())
 
     def _taken(self) -> set[str]:
         return {*self._names.values(), *(str(c.value) for c in self._reader._system.individuals)}

@@ -13,6 +13,7 @@ import z3
 from policydsl import regular
 from policydsl.core.expr import Apply, Const, Expr, Op
 from policydsl.core.types import MapType, StringType
+from verifier.symbols import plain, quote
 
 CLASS_LIMIT = 4_000
 """Product states explored before the combinations are left unconstrained, which is sound but may lose a proof."""
@@ -20,11 +21,7 @@ CLASS_LIMIT = 4_000
 
 def string_symbol(text: str) -> str:
     """The solver's name of a literal, or of a pattern's predicate (written with a leading `~`)."""
-    return (
-        "|s:"
-        + "".join(c if c.isascii() and c.isprintable() and c not in "\\|" else f"\\u{ord(c):x};" for c in text)
-        + "|"
-    )
+    return quote("s:" + text)
 
 
 @lru_cache(maxsize=256)
@@ -98,7 +95,7 @@ class StringChooser:
 
     def choose(self, model: z3.ModelRef, name: str) -> str:
         """A string for the constant `name`, in the class in which the model has it."""
-        value = model.eval(z3.Const(name, self._sort), model_completion=True)
+        value = model.eval(z3.Const(plain(name), self._sort), model_completion=True)
         for text in self._literals:
             if model.eval(z3.Const(string_symbol(text)[1:-1], self._sort), model_completion=True).eq(value):
                 return text

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, MapType, StringType, Type
 from verifier.string_classes import class_facts, string_symbol, string_terms
+from verifier.symbols import quote
 
 SYMBOLS: dict[Op, str] = {
     Op.NOT: "not",
@@ -38,11 +39,6 @@ TEMPLATES: dict[Op, Callable[[list[str]], str]] = {
 }
 UNSUPPORTED = frozenset({Op.FORALL, Op.EXISTS, Op.SUM})
 """Gone before this module is reached: `verifier.ground` instantiates quantifiers, the lowering removes sums."""
-
-
-def quote(name: str) -> str:
-    """An SMT-LIB symbol for any name."""
-    return "|" + name.replace("\\", "\\5c").replace("|", "\\7c") + "|"
 
 
 def sort(type: Type) -> str:

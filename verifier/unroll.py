@@ -10,7 +10,8 @@ from policydsl.core.system import Action, Input, System
 from policydsl.core.types import EntityType, EnumType, StringType
 from verifier.finite import Finite, Population, cell_name, flat, individual_at
 from verifier.string_classes import class_facts, string_terms
-from verifier.to_smt import Printer, literal, quote, sort
+from verifier.symbols import quote
+from verifier.to_smt import Printer, literal, sort
 
 HERE, THERE = "\u00a7", "\u00b6"
 """Stand for a step and the one after it in templates."""

@@ -1,0 +1,13 @@
+"""Names of any kind to SMT-LIB symbols, one to one."""
+
+from __future__ import annotations
+
+
+def plain(name: str) -> str:
+    """`name` in characters that a quoted symbol may hold: others become `%` and their code point."""
+    return "".join(c if c.isascii() and c.isprintable() and c not in "\\|%" else f"%{ord(c):x};" for c in name)
+
+
+def quote(name: str) -> str:
+    """The quoted symbol for `name`."""
+    return f"|{plain(name)}|"
