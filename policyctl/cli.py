@@ -53,7 +53,7 @@ def commands(debug: bool) -> None:
     """
 
 
-_paths = click.argument("paths", nargs=-1, required=True, type=click.Path())
+_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True))
 _format = click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="How to report."
 )

@@ -15,7 +15,7 @@ from policyctl.output import write_out
 
 
 @commands.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit with 1 if anything would change.")
 @click.option("--diff", "show_diff", is_flag=True, help="Change nothing; show what would change.")
 def fmt(paths: tuple[str, ...], only_check: bool, show_diff: bool) -> int:

@@ -95,7 +95,8 @@ def _flow_step(span: Span, text: str) -> Json:
 
 
 def _physical(span: Span) -> Json:
-    location: Json = {"artifactLocation": {"uri": quote(PurePath(span.path).as_posix())}}
+    path = PurePath(span.path)
+    location: Json = {"artifactLocation": {"uri": path.as_uri() if path.is_absolute() else quote(path.as_posix())}}
     if span.line:
         location["region"] = {
             "startLine": span.line,

@@ -106,7 +106,8 @@ def render_trace(trace: TraceView, paint: Paint = PLAIN, note: str = "") -> Iter
 
 def _vacuity(vacuity: VacuityView, paint: Paint) -> str:
     doubt = "" if vacuity.certain else " (no witness found; not a proof)"
-    return f"  {paint('yellow', '!')} {vacuity.subject}: {vacuity.text}{doubt}"
+    place = f"   {short_place(vacuity.span)}" if vacuity.span.path else ""
+    return f"  {paint('yellow', '!')} {vacuity.subject} {vacuity.text}{doubt}{paint('dim', place)}"
 
 
 def _test(test: TestView, paint: Paint) -> Iterator[str]:

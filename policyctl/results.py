@@ -61,6 +61,7 @@ class VacuityView:
     subject: str
     text: str
     certain: bool
+    span: Span = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

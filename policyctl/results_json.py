@@ -20,7 +20,7 @@ def file_to_json(result: FileResult) -> Json:
         "digest": result.digest,
         "diagnostics": [_diagnostic_to_json(d) for d in result.diagnostics],
         "properties": [_property_to_json(p) for p in result.properties],
-        "vacuities": [{"subject": v.subject, "text": v.text, "certain": v.certain} for v in result.vacuities],
+        "vacuities": [_vacuity_to_json(v) for v in result.vacuities],
         "tests": [_test_to_json(t) for t in result.tests],
         **({"crash": result.crash} if result.crash else {}),
     }
@@ -33,7 +33,7 @@ def file_from_json(data: Mapping[str, Any]) -> FileResult:
         digest=data["digest"],
         diagnostics=tuple(map(_diagnostic_from_json, data["diagnostics"])),
         properties=tuple(map(_property_from_json, data["properties"])),
-        vacuities=tuple(VacuityView(v["subject"], v["text"], v["certain"]) for v in data["vacuities"]),
+        vacuities=tuple(map(_vacuity_from_json, data["vacuities"])),
         tests=tuple(
             TestView(
                 t["name"],
@@ -121,6 +121,14 @@ def _property_from_json(data: Json) -> PropertyView:
         cached=data["cached"],
         span=_span_from_json(data["span"]),
     )
+
+
+def _vacuity_to_json(v: VacuityView) -> Json:
+    return {"subject": v.subject, "text": v.text, "certain": v.certain, "span": _span_to_json(v.span)}
+
+
+def _vacuity_from_json(data: Json) -> VacuityView:
+    return VacuityView(data["subject"], data["text"], data["certain"], _span_from_json(data["span"]))
 
 
 def _test_to_json(t: TestView) -> Json:

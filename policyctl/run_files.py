@@ -56,13 +56,14 @@ def _work(
     certificates: Path | None,
 ) -> dict[str, FileResult]:
     # Not above: when all is in the cache, neither parser nor solvers are loaded.
-    from policyctl.verify_one import Done, Task, do
+    from policyctl.verify_one import Done, Task, do, get_ready
 
     def died(task: Task) -> Done:
         return Done(FileResult(task.path, crash="the worker process was ended by the system (out of memory?)"), {}, {})
 
     longest_first = sorted(to_do, key=lambda path: (-Path(path).stat().st_size, path))
     tasks = [Task(path, command, options) for path in longest_first]
+    get_ready(command)
     results = {}
     progress(0, len(tasks), "")
     for task, done in in_processes(do, tasks, jobs, died):

@@ -35,8 +35,10 @@ def property_diagnostic(view: PropertyView) -> Diagnostic | None:
 
 def vacuity_diagnostic(file: FileResult, vacuity: VacuityView) -> Diagnostic:
     doubt = "" if vacuity.certain else " (no witness found; not a proof)"
-    text = f"{vacuity.subject}: {vacuity.text}{doubt}"
-    return Diagnostic("R811", Severity.WARNING, text, Span(file.path, 0, 0, 1, 1))
+    text = f"{vacuity.subject} {vacuity.text}{doubt}"
+    return Diagnostic(
+        "R811", Severity.WARNING, text, vacuity.span if vacuity.span.path else Span(file.path, 0, 0, 1, 1)
+    )
 
 
 def crash_diagnostic(file: FileResult) -> Diagnostic:

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from policydsl.load import load
-
 from policyctl.files import beside, decode
 from policyctl.options import Options
 from policyctl.results import FileResult
 from policyctl.to_views import properties_of, tests_of, vacuities_of
+from policydsl.automaton import automaton
 from policydsl.core.system import Program
 from policydsl.diagnostics import Diagnostic, Report
+from policydsl.load import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,13 @@ class Done:
     result: FileResult
     reads: dict[str, str]
     certificates: dict[str, str]
+
+
+def get_ready(command: str) -> None:
+    """Load and build what every task needs, so that forked workers share it."""
+    automaton()
+    if command == "verify":
+        import verifier.verify  # noqa: F401
 
 
 def do(task: Task) -> Done:
@@ -95,7 +102,7 @@ def _verify(
         result,
         digest=verification.digest,
         properties=properties_of(system, verification),
-        vacuities=vacuities_of(verification),
+        vacuities=vacuities_of(system, verification),
     )
 
 
