@@ -107,6 +107,6 @@ def _explained(
     for waits in failure.waits:
         found = explain(asker, prop, given, goal, individuals, waits, limits)
         if isinstance(found, Dead):
-            return Refuted(found.trace)
+            return Refuted(found.trace, waits.reason)
         shown = shown or found
     return Unknown(failure.reason, shown.trace if shown else None)

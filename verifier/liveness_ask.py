@@ -53,6 +53,9 @@ class Asker:
     def timed(self) -> bool:
         return self._clock is not None
 
+    def is_clock(self, e: Expr) -> bool:
+        return e is self._clock
+
     def present(self) -> Expr:
         """What is true of the present moment in every state of a run, once time has begun."""
         return conj() if self._clock is None else le(self._clock, TIME)

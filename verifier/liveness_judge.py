@@ -65,7 +65,7 @@ def judge(asker: Asker, phase: Phase, individuals: Sequence[Ref]) -> Left | Wait
             good.append(e)
             if _covered(asker, phase, late, good):
                 return Left(_fewest(asker, phase, late, good), tuple(passing))
-    reason = _reason(asker, phase, leaving, found, good, late, moving)
+    reason = _reason(asker, phase, leaving, found, good, late, moving, individuals)
     return Waits(reason, _stuck(phase, found), tuple(passing))
 
 
@@ -163,6 +163,7 @@ def _reason(
     good: Sequence[Exit],
     late: Expr,
     moving: Sequence[Expr],
+    individuals: Sequence[Ref],
 ) -> str:
     fair = [a for a in leaving if a.fair]
     if not leaving:
@@ -178,12 +179,14 @@ def _reason(
         if not asker.never(f"{phase.name}: never possible", phase.formula, early):
             return f"`{phase.name}` is stuck once it is too late for {name}"
     if not asker.never(f"{phase.name}: possible at last", phase.formula, negate(possible)):
-        return _when(asker, phase, possible, name)
+        return _when(asker, phase, possible, leaving, name)
+    own = moments([e.enabled for e in found], individuals)
     for moment in moving:
+        if moment not in own or asker.is_clock(moment):
+            continue
         growing = conj(primed(phase.formula), lt(moment, primed(moment)))
         who = [a for a in asker.system.actions if not asker.no_step("puts off", phase.formula, growing, a)]
-        if moment in {m for e in found for m in moments([e.enabled], refs(moment))}:
-            return f"`{phase.name}` may last for ever: {_names(who)} can put off `{words(moment)}` again and again"
+        return f"`{phase.name}` may last for ever: {_names(who)} can put off `{words(moment)}` again and again"
     for e in found:
         if e in good:
             continue
@@ -197,14 +200,20 @@ def _reason(
     return f"`{phase.name}`: not shown that {name} stays possible"
 
 
-def _when(asker: Asker, phase: Phase, possible: Expr, name: str) -> str:
+def _when(asker: Asker, phase: Phase, possible: Expr, leaving: Sequence[Action], name: str) -> str:
     """When nothing is possible, as one simple condition if there is one."""
     for literal in _literals(possible):
-        same = [conj(literal, possible), conj(negate(literal), negate(possible))]
-        if literal is not FALSE and asker.never(f"{phase.name}: stuck when", phase.formula, disj(*same)):
-            if isinstance(literal, Apply) and literal.op is Op.EQ and literal.args[0].type == INT:
-                return f"the tie `{words(literal)}` is stuck in `{phase.name}`: no fair action is possible then"
-            return f"`{phase.name}` is stuck when `{words(literal)}`: {name} is not possible then"
+        differs = [conj(literal, possible), conj(negate(literal), negate(possible))]
+        if literal is FALSE or not asker.never(f"{phase.name}: stuck when", phase.formula, disj(*differs)):
+            continue
+        stuck, left = conj(phase.formula, literal), primed(negate(phase.formula))
+        others = [
+            a for a in leaving if not a.fair and not asker.no_step("leaves though stuck", stuck, left, a)
+        ]
+        rest = f", so it waits for a human ({_names(others)})" if others else ""
+        if isinstance(literal, Apply) and literal.op is Op.EQ and literal.args[0].type == INT:
+            return f"the tie `{words(literal)}` is stuck in `{phase.name}`: no fair action is possible then{rest}"
+        return f"`{phase.name}` is stuck when `{words(literal)}`: no fair action leaves it then{rest}"
     return f"`{phase.name}` may be stuck: no proof that {name} is possible in the end"
 
 

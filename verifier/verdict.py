@@ -28,9 +28,13 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Refuted:
-    """A run that breaks the property, replayed in the reference interpreter. `at` is the first bad step, 1-based."""
+    """A run that breaks the property, replayed in the reference interpreter. `at` is the first bad step, 1-based.
+
+    `reason` is for leads-to properties, which no finite run breaks: why nothing that comes after helps.
+    """
 
     trace: Trace
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
