@@ -187,7 +187,7 @@ def membership(left: s.Expr, right: s.Expr, ctx: Context) -> Typed:
 
 
 def _in_group(left: s.Expr, right: s.Name, ctx: Context) -> Typed:
-    ctx.world.used.add(right.name)
+    ctx.world.used.update(ctx.world.inside[right.name])
     sort = ctx.world.groups[right.name]
     element = expr.scalar(left, ctx, sort)
     if ctx.read is None:

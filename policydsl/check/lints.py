@@ -26,6 +26,9 @@ def _unused(mine: tuple[s.Decl, ...], world: World) -> None:
             case s.ObligationDecl(name=name):
                 if f"obligation {name}" not in world.used:
                     _never_used(decl, name, world)
+            case s.StateDecl(name=name) if name in world.written and name not in world.used:
+                text = f"the state variable `{name}` is assigned and never read"
+                world.report.warn("W701", text, decl.name_span, help="remove it, or say in a property what it is for")
             case _ if decl.name not in world.used:
                 _never_used(decl, decl.name, world)
             case s.EnumDecl(name=name, cases=cases) if name not in asked:

@@ -26,7 +26,7 @@ from policydsl.check.surface import (
     leaves,
     unranged,
 )
-from policydsl.core.expr import Const, Expr, conj, eq
+from policydsl.core.expr import Const, Expr, conj, eq, truth
 from policydsl.core.types import EntityType
 
 
@@ -45,6 +45,15 @@ class Variant:
     def chosen(self, keys: tuple[Expr, ...]) -> Expr:
         """When `keys` make this choice."""
         return conj(*(eq(k, c) for k, c in zip(keys, self.choice, strict=True) if c is not None))
+
+    def known(self, keys: tuple[Expr, ...], info: StateInfo) -> dict[Expr, Expr]:
+        """What is true and what is false where `keys` make this choice."""
+        found: dict[Expr, Expr] = {}
+        for key, choice, type_ in zip(keys, self.choice, info.keys, strict=True):
+            if choice is not None and not isinstance(key, Const):
+                for _, value in domain(type_) or ():
+                    found[eq(key, value)] = truth(value is choice)
+        return found
 
 
 def variants(info: StateInfo) -> Iterator[Variant]:

@@ -23,7 +23,7 @@ from policydsl.check.surface import (
     Val,
     parts,
 )
-from policydsl.core.expr import FALSE, TRUE, Expr, Ref, conj, eq, implies, ite, negate, subterms, truth
+from policydsl.core.expr import FALSE, TRUE, Expr, Ref, conj, eq, implies, ite, negate, substitute, subterms, truth
 from policydsl.core.system import Guard, GuardKind, Write
 from policydsl.core.types import BOOL, EntityType
 from policydsl.source import Span
@@ -171,7 +171,10 @@ def _store(place: Place, value: Val, ctx: Context, store: Store, result: Body, s
             sorts = tuple(k.type for k in keys if isinstance(k.type, EntityType))
             type_ = e.type
             assert not hasattr(type_, "keys"), "a cell holds a scalar"
-            new = e if chosen is TRUE else ite(chosen, e, before(leaf, sorts, type_, keys))
+            new = e
+            if chosen is not TRUE:
+                known = variant.known(place.keys, place.info)
+                new = ite(chosen, substitute(e, known), before(leaf, sorts, type_, keys))
             store = put(store, Write(leaf, keys, new, bound, span))
     return store
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from policydsl.check.scope import Reader, read_state
-from policydsl.core.expr import Apply, Expr, Op, conj, eq, ite, substitute
+from policydsl.check.scope import Reader, conjuncts, read_state
+from policydsl.core.expr import FALSE, TRUE, Const, Expr, conj, eq, ite, negate, substitute
 from policydsl.core.system import Write
 from policydsl.core.types import EntityType, Scalar
 
@@ -68,7 +68,10 @@ def merge(condition: Expr, base: Store, then: Store, other: Store) -> Store:
 
 
 def assuming(condition: Expr, value: Expr, truth: bool) -> Expr:
-    """`value` where `condition` is known, as far as that is plain to see."""
-    while isinstance(value, Apply) and value.op is Op.ITE and value.args[0] is condition:
-        value = value.args[1 if truth else 2]
-    return value
+    """`value` where `condition` is known to be true, or false: the same there, and mostly shorter."""
+    known: dict[Expr, Expr] = {}
+    for part in conjuncts(condition if truth else negate(condition)):
+        if not isinstance(part, Const):
+            known[part] = TRUE
+            known[negate(part)] = FALSE
+    return substitute(value, known)
