@@ -79,7 +79,7 @@ class Env:
     """What an expression may mention."""
 
     refs: tuple[Ref, ...] = ()  # inputs, parameters, scalars; `maps` apart
-    maps: tuple[Ref, ...] = ()
+    maps: tuple[StateVar, ...] = ()
     constants: tuple[Const, ...] = ()  # named individuals
     shape: Shape = Shape()
     fresh: Any = field(default_factory=count, compare=False)
@@ -102,11 +102,11 @@ def exprs(draw: Draw, type: Scalar, env: Env, depth: int = 3) -> Expr:
 
 def _expr(draw: Draw, type: Scalar, env: Env, depth: int) -> Expr:
     options = [_leaf]
-    if depth >= 0 and any(m.type.value == type for m in env.maps):
+    if depth >= 0 and any(m.type == type for m in env.maps):
         options += [_read, _read]
     if depth > 0:
         options += [_ite]
-        options += {BOOL: [_bool, _bool, _bool], INT: [_int, _int]}.get(type, [])  # type: ignore[call-overload]
+        options += {BOOL: [_bool, _bool, _bool], INT: [_int, _int]}.get(type, [])
     found: Expr = draw(st.sampled_from(options))(draw, type, env, depth - 1)
     return found
 
@@ -121,7 +121,7 @@ def constant(draw: Draw, type: Scalar, env: Env | None = None) -> Const:
     if isinstance(type, EnumType):
         return Const(draw(st.sampled_from(type.cases)), type)
     named = [c for c in env.constants if c.type == type] if env else []
-    return draw(st.sampled_from(named)) if named else Const("", type)  # type: ignore[no-any-return]
+    return draw(st.sampled_from(named)) if named else Const("", type)
 
 
 def _leaf(draw: Draw, type: Scalar, env: Env, depth: int) -> Expr:
@@ -132,8 +132,8 @@ def _leaf(draw: Draw, type: Scalar, env: Env, depth: int) -> Expr:
 
 
 def _read(draw: Draw, type: Scalar, env: Env, depth: int) -> Expr:
-    map_ = draw(st.sampled_from([m for m in env.maps if m.type.value == type]))
-    return select(map_, *(_expr(draw, k, env, min(depth, 0)) for k in map_.type.keys))
+    map_ = draw(st.sampled_from([m for m in env.maps if m.type == type]))
+    return select(map_.ref, *(_expr(draw, k, env, min(depth, 0)) for k in map_.keys))
 
 
 def _ite(draw: Draw, type: Scalar, env: Env, depth: int) -> Expr:
@@ -200,7 +200,7 @@ def environment(
     """What an expression over these declarations may mention."""
     scalars = tuple(v.ref for v in state if not v.keys)
     refs = (*(i.ref for i in inputs), *(p.ref for p in params), *scalars)
-    return Env(refs, tuple(v.ref for v in state if v.keys), constants, shape or Shape())
+    return Env(refs, tuple(v for v in state if v.keys), constants, shape or Shape())
 
 
 KEYS = ((), (BOT,), (ITEM,), (ITEM, BOT), (BOT, BOT))
