@@ -17,11 +17,12 @@ lint:
     lint-imports
     mypy
 
-# rewrite what is generated: formatting, docs/errors.md
+# rewrite what is generated: formatting, docs/errors.md, sessions in the documents
 update:
     ruff format .
     ruff check --fix .
     policyctl explain --all > docs/errors.md
+    PYTHONPATH=. python tests/documents.py
 
 # measure
 bench *args:

@@ -1,4 +1,4 @@
-"""Measure `policyctl` as people run it: start, all of `specs/` cold and warm. Prints a table; `--json FILE` keeps it."""
+"""Measure `policyctl` as people run it: start, all of `specs/` cold and warm. Prints a table; `--json` keeps it."""
 
 from __future__ import annotations
 

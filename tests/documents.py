@@ -1,10 +1,17 @@
-"""Markdown documents to the blocks in them that can be run."""
+"""Markdown documents to the blocks in them that can be run. Run as a script, it rewrites what their commands print."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import re
+import shlex
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from policyctl.main import main
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "specs").rglob("*.md")])
@@ -22,16 +29,9 @@ class Block:
     file: str = ""
 
     @property
-    def commands(self) -> list[tuple[str, str]]:
-        """The lines that begin with `$`, each with the output that is shown below it."""
-        found: list[tuple[str, str]] = []
-        for line in self.text.splitlines(keepends=True):
-            if line.startswith("$ "):
-                found.append((line[2:].rstrip("\n"), ""))
-            elif found:
-                command, output = found[-1]
-                found[-1] = (command, output + line)
-        return found
+    def commands(self) -> list[str]:
+        """The lines that begin with `$`; the lines below each are what it prints."""
+        return [line[2:] for line in self.text.splitlines() if line.startswith("$ ")]
 
     def edit(self, directory: Path) -> None:
         """Apply a `diff` block: what is context or taken away stands in the file exactly once."""
@@ -53,3 +53,37 @@ def blocks(path: Path) -> list[Block]:
         line = text.count("\n", 0, match.start()) + 1
         found.append(Block(language, body, line, named[1] if named else ""))
     return found
+
+
+def as_run(path: Path, directory: Path) -> str:
+    """The document with what its commands really print. Files and edits in it are made in `directory`, in order."""
+    (directory / "specs").symlink_to(ROOT / "specs")
+    text = path.read_text(encoding="utf-8")
+    with contextlib.chdir(directory):
+        for block in blocks(path):
+            if block.file:
+                Path(block.file).write_text(block.text, encoding="utf-8")
+            if block.language == "diff":
+                block.edit(directory)
+            if block.commands:
+                session = "\n".join(f"$ {c}\n{printed(c)}" for c in block.commands)
+                text = text.replace(f"```{block.language}\n{block.text}```", f"```{block.language}\n{session}```", 1)
+    return text
+
+
+def printed(command: str) -> str:
+    """What a `policyctl` command prints, to both streams."""
+    program, *arguments = shlex.split(command)
+    assert program == "policyctl", command
+    screen = io.StringIO()
+    with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+        main(arguments)
+    return screen.getvalue()
+
+
+if __name__ == "__main__":
+    os.environ.pop("POLICYCTL_CACHE_DIR", None)
+    for document in DOCUMENTS:
+        if any(b.commands for b in blocks(document)):
+            with tempfile.TemporaryDirectory() as place:
+                document.write_text(as_run(document, Path(place)), encoding="utf-8")
