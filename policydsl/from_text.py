@@ -21,7 +21,7 @@ def parse(path: str, text: str, report: Report) -> syntax.Module:
     """Never fails: what cannot be understood is reported and missing from the module."""
     if len(text) > MAX_CHARACTERS:
         place = Span(path, 0, 0, 1, 1)
-        report.error("E090", f"a file has at most {MAX_CHARACTERS} characters, this one {len(text)}", place)
+        report.error("I901", f"a file has at most {MAX_CHARACTERS} characters, this one {len(text)}", place)
         return syntax.Module(path, None, "", (), span=place)
     lexed = lex(path, text, report)
     tokens = lexed.tokens

@@ -58,6 +58,7 @@ class Token(NamedTuple):
 class Lexed:
     tokens: tuple[Token, ...]  # the last one is END
     docs: dict[int, str]  # line -> text of the `///` comment on it
+    comments: tuple[Token, ...]
 
 
 @cache
@@ -88,6 +89,7 @@ def lex(path: str, text: str, report: Report) -> Lexed:
     """The tokens of `text`, and the documentation comments by line."""
     tokens: list[Token] = []
     docs: dict[int, str] = {}
+    comments: list[Token] = []
     symbols = automaton().symbols
     line, line_start, first, shaky = 1, 0, True, False
     append = tokens.append
@@ -109,6 +111,7 @@ def lex(path: str, text: str, report: Report) -> Lexed:
         elif kind in {"DOC", "COMMENT"}:
             if kind == "DOC" and first:
                 docs[line] = value[3:].strip()
+            comments.append(Token("COMMENT", value.rstrip(), span, first))
             continue
         elif kind.startswith("_") and kind != "_DOT":
             if "\n" in value:
@@ -121,7 +124,7 @@ def lex(path: str, text: str, report: Report) -> Lexed:
         append(Token(kind, value, span, first, shaky))
         first = shaky = False
     append(Token(END, "", Span(path, len(text), len(text), line, len(text) - line_start + 1), True, shaky))
-    return Lexed(tuple(_not_too_deep(_settle(tokens), report)), docs)
+    return Lexed(tuple(_not_too_deep(_settle(tokens), report)), docs, tuple(comments))
 
 
 def _slip(kind: str, value: str, span: Span, report: Report) -> tuple[str, str]:

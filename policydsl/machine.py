@@ -102,9 +102,12 @@ class Machine:
     # ---- looking ahead and cutting back
 
     def accepts(self, kinds: Iterable[str], height: int | None = None, *, soft: bool = True) -> bool:
-        """Whether tokens of these kinds could follow, from the top or from the lower place `height`."""
+        """Whether tokens of these kinds could follow, from the top or from the lower place `height`.
+
+        Without `soft` the first of them has to stand for the word it is, and not for a name.
+        """
         states = self.states[:] if height is None else self.states[: height + 1]
-        return all(self._try(states, kind, soft) for kind in kinds)
+        return all(self._try(states, kind, soft or number > 0) for number, kind in enumerate(kinds))
 
     def _try(self, states: list[int], kind: str, soft: bool) -> bool:
         actions, gotos = self.table.actions, self.table.gotos
@@ -126,7 +129,7 @@ class Machine:
 
     def expected(self) -> frozenset[str]:
         """All kinds of token that could stand here."""
-        return frozenset(kind for kind in self.table.actions[self.states[-1]] if self.accepts((kind,)))
+        return frozenset(kind for kind in self.table.actions[self.states[-1]] if self.accepts((kind,), soft=False))
 
     def height_where(self, nonterminal: str) -> int | None:
         """The topmost place where a `nonterminal` can begin."""

@@ -81,7 +81,7 @@ def _misspelled(stack: Machine, tokens: tuple[Token, ...], at: int, report: Repo
     if not can_be_name(token):
         return None
     word = _close(token.text, stack.expected(), stack)
-    if word is None or not stack.accepts((stack.table.symbols[word], *_kinds(tokens, at + 1, 1))):
+    if word is None or not stack.accepts((stack.table.symbols[word], *_kinds(tokens, at + 1, 1)), soft=False):
         return None
     _say_misspelled(token, word, report)
     stack.feed(Token(stack.table.symbols[word], word, token.span, token.first))
@@ -97,9 +97,9 @@ def _misspelled_before(stack: Machine, tokens: tuple[Token, ...], at: int, repor
     gotos = stack.table.gotos[stack.states[height]]
     if "statement" not in gotos and "step" not in gotos:
         return None
-    starts = frozenset(k for k in stack.table.actions[stack.states[height]] if stack.accepts((k,), height))
+    starts = frozenset(k for k in stack.table.actions[stack.states[height]] if stack.accepts((k,), height, soft=False))
     word = _close(token.text, starts, stack)
-    if word is None or not stack.accepts((stack.table.symbols[word], *_kinds(tokens, at, 2)), height):
+    if word is None or not stack.accepts((stack.table.symbols[word], *_kinds(tokens, at, 2)), height, soft=False):
         return None
     _say_misspelled(token, word, report)
     stack.cut(height)
@@ -156,7 +156,7 @@ def _missing(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     for name in _MISSING:
         if inside and name in CLOSER_OF:
             continue
-        if not stack.accepts((name, *_kinds(tokens, at, 2))):
+        if not stack.accepts((name, *_kinds(tokens, at, 2)), soft=False):
             continue
         text = kind(name, stack.table)
         gap = _after(tokens, at)
