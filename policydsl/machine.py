@@ -151,7 +151,7 @@ def machine(table: Automaton, builder: object, report: Report) -> Machine:
     }
     words = {name for text, name in table.symbols.items() if text.isalpha()}
     soft = frozenset(name for text, name in table.symbols.items() if name in words and text not in RESERVED)
-    return Machine(table, builder, report, [table.start], [], [], [], methods, soft)
+    return Machine(table, builder, report, [0], [], [], [], methods, soft)
 
 
 def _pour(by: Reduction, parts: list[Any]) -> list[Any]:
