@@ -13,7 +13,7 @@ from verifier.string_classes import class_facts, string_terms
 from verifier.symbols import quote
 from verifier.to_smt import Printer, literal, sort
 
-HERE, THERE = "\u00a7", "\u00b6"
+HERE, THERE = "<here>", "<there>"
 """Stand for a step and the one after it in templates."""
 
 
