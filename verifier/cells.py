@@ -28,9 +28,10 @@ from policydsl.core.expr import (
     negate,
     rebuild,
     select,
+    show,
     substitute,
 )
-from policydsl.core.types import EntityType
+from policydsl.core.types import BOOL, EntityType
 
 T = TypeVar("T")
 
@@ -148,11 +149,14 @@ class Specialiser:
         for x, y in ((a, b), (b, a)):
             if isinstance(x, Apply) and x.op is Op.ITE:
                 return ite(x.args[0], self._same(x.args[1], y), self._same(x.args[2], y))
-        if not isinstance(a, Const) and not isinstance(b, Const):
-            if a is b:
-                return TRUE
-            raise NeedError(a)
-        return eq(a, b) if isinstance(b, Const) else eq(b, a)
+        for x, y in ((a, b), (b, a)):
+            # The value of an absent option is an individual, but nobody knows which: it may be any representative.
+            if isinstance(x, Const) and x.value == "" and x is not y:
+                return Apply(Op.EQ, (x, y), BOOL)
+        if isinstance(a, Const) or isinstance(b, Const):
+            return eq(a, b) if isinstance(b, Const) else eq(b, a)
+        # Two reads: whether they agree is a Boolean of its own, in one order for both ways of asking.
+        return eq(*sorted((a, b), key=show))
 
     def _read(self, e: Apply) -> Expr:
         if isinstance(e.type, EntityType):

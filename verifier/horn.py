@@ -7,7 +7,7 @@ state for every choice of distinct individuals. Nothing here is trusted: what co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 
 from policydsl.core.after import after, reads
@@ -30,7 +30,7 @@ from policydsl.core.expr import (
     substitute,
     subterms,
 )
-from policydsl.core.system import Action, System
+from policydsl.core.system import Action, StateVar, System
 from policydsl.core.types import EntityType, EnumType, MapType, StringType
 from verifier.cells import NeedError, Specialiser, UnsupportedError, View, choices
 from verifier.ground import Names, has_quantifier, negation_normal, skolemise
@@ -98,6 +98,7 @@ class _Builder:
         self.known = [k for k in known if reads(k) <= tracked | reads(body)]
         self.actions = [a for a in system.actions if any(w.var in tracked for w in a.writes)]
         sorts = [*(b.type for b in bounds), *extra]
+        self.start = replace(system, state=tuple(_without_nobody(v) for v in system.state))
         self.slots = tuple(Const(f"@{i}", s) for i, s in enumerate(sorts))
         self.named = self._named()
         self.arguments = self._cells()
@@ -115,13 +116,16 @@ class _Builder:
     def _cells(self) -> tuple[Expr, ...]:
         everybody = (*self.slots, *self.named)
         cells: list[Expr] = [p.ref for p in self.system.params]
+        people: dict[EntityType, list[Expr]] = {}
         for variable in self.system.state:
             if variable.name not in self.tracked or isinstance(variable.type, StringType):
                 continue
             for keys in product(*([r for r in everybody if r.type == k] for k in variable.keys)):
                 cell = select(variable.ref, *keys)
                 if isinstance(variable.type, EntityType):
-                    cells += [eq(cell, r) for r in everybody if r.type == variable.type]
+                    known = people.setdefault(variable.type, [r for r in everybody if r.type == variable.type])
+                    cells += [eq(cell, other) for other in known]
+                    known.append(cell)
                 else:
                     cells.append(cell)
         return tuple(cells)
@@ -138,7 +142,7 @@ class _Builder:
         return Problem("\n".join([*head, *self.clauses, ""]), self.arguments, self.slots, self.named)
 
     def _initial(self, cell: Expr) -> Expr:
-        return initially(self.system, cell)
+        return initially(self.start, cell)
 
     def _inv(self, arguments: Sequence[Expr]) -> tuple[Expr, ...]:
         return tuple(arguments)
@@ -233,6 +237,7 @@ class _Builder:
             f"(and (<= 0 {names[a]}) (< {names[a]} {len(a.type.cases)}))" for a in atoms if isinstance(a.type, EnumType)
         ]
         parts += [f"(not (and {names[a]} {names[b]}))" for a, b in _exclusive(atoms)]
+        parts += [f"(=> (and {names[a]} {names[b]}) {names[c]})" for a, b, c in _transitive(atoms)]
         parts += [printer.print([p])[0] for p in parameters(self.system, atoms)]
         conclusion = _application(list(it)) if head is not None else "false"
         text = f"(=> (and {' '.join(parts)}) {conclusion})"
@@ -241,6 +246,12 @@ class _Builder:
         self.clauses[f"(assert (forall ({variables}) {text}))" if atoms else f"(assert {text})"] = None
         if len(self.clauses) > MAX_CLAUSES:
             raise TooBigError
+
+
+def _without_nobody(variable: StateVar) -> StateVar:
+    """The value of an absent option is some individual, but nobody in particular: it may be a distinguished one."""
+    nobody = isinstance(variable.init, Const) and isinstance(variable.type, EntityType) and variable.init.value == ""
+    return replace(variable, init=None) if nobody else variable
 
 
 def _application(arguments: Sequence[str]) -> str:
@@ -289,8 +300,23 @@ def _atoms(roots: Sequence[Expr]) -> list[Expr]:
 
 def _exclusive(atoms: Sequence[Expr]) -> list[tuple[Expr, Expr]]:
     """Pairs of atoms that say of one read that it is this individual, and that one."""
-    same = [a for a in atoms if isinstance(a, Apply) and a.op is Op.EQ and isinstance(a.args[0].type, EntityType)]
+    same = [a for a in _identities(atoms) if isinstance(a.args[1], Const)]
     return [(a, b) for i, a in enumerate(same) for b in same[i + 1 :] if a.args[0] is b.args[0]]
+
+
+def _transitive(atoms: Sequence[Expr]) -> list[tuple[Expr, Expr, Expr]]:
+    """Triples of atoms of which two imply the third."""
+    by_ends = {frozenset(a.args): a for a in _identities(atoms)}
+    return [
+        (a, b, by_ends[rest])
+        for ends_a, a in by_ends.items()
+        for ends_b, b in by_ends.items()
+        if a is not b and len(rest := ends_a ^ ends_b) == 2 and rest in by_ends
+    ]
+
+
+def _identities(atoms: Sequence[Expr]) -> list[Apply]:
+    return [a for a in atoms if isinstance(a, Apply) and a.op is Op.EQ and isinstance(a.args[0].type, EntityType)]
 
 
 def lemma(problem: Problem, invariant: Expr) -> Expr:

@@ -35,19 +35,18 @@ def prove_leads_to(
     individuals = [Ref(f"{b.name.partition('#')[0]}#one{i}", b.type, Space.BOUND) for i, b in enumerate(bounds)]
     images: dict[Expr, Expr] = dict(zip(bounds, individuals, strict=True))
     given, goal = substitute(prop.expr, images), substitute(prop.goal, images)
-    asker = Asker(system, known, discharge)
+    alone = Asker(system, (), discharge)
+    helped = alone.helped_by(known)
     try:
-        if not asker.time_is_sane():
-            return Unknown("the clock may run ahead of the time of requests")
-        failures: list[_Failure] = []
-        for split in splits(given, goal, individuals):
-            found = _by_phases(asker, prop, split, given, goal, individuals)
-            if isinstance(found, Proved):
-                return found
-            failures.append(found)
-        return _explained(asker, prop, given, goal, individuals, failures[0], limits)
+        first = _attempt(alone, prop, given, goal, individuals)
+        if isinstance(first, Proved):
+            return first
+        second = _attempt(helped, prop, given, goal, individuals) if known else first
+        if isinstance(second, Proved):
+            return second
+        return _explained(helped, prop, given, goal, individuals, second, limits)
     except UngroundableError as e:
-        return Unknown(f"a quantifier stands where it cannot be handled: `{words(e.args[0])}`")
+        return Unknown(f"a quantifier or a sum stands where it cannot be handled: `{words(e.args[0])}`")
 
 
 class _Failure:
@@ -56,6 +55,18 @@ class _Failure:
     def __init__(self, reason: str, waits: tuple[Waits, ...] = ()) -> None:
         self.reason = reason
         self.waits = waits
+
+
+def _attempt(asker: Asker, prop: Property, given: Expr, goal: Expr, individuals: Sequence[Ref]) -> Proved | _Failure:
+    if not asker.time_is_sane():
+        return _Failure("the clock may run ahead of the time of requests")
+    failures: list[_Failure] = []
+    for split in splits(given, goal, individuals):
+        found = _by_phases(asker, prop, split, given, goal, individuals)
+        if isinstance(found, Proved):
+            return found
+        failures.append(found)
+    return failures[0]
 
 
 def _by_phases(

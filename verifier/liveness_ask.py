@@ -10,10 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from policydsl.core.after import after, reads
-from policydsl.core.expr import Expr, Ref, Space, conj, disj, eq, le, negate, refs, substitute, transform
+from policydsl.core.expr import (
+    FALSE,
+    TRUE,
+    Apply,
+    Const,
+    Expr,
+    Op,
+    Ref,
+    Space,
+    conj,
+    disj,
+    eq,
+    le,
+    negate,
+    refs,
+    substitute,
+    subterms,
+    transform,
+)
 from policydsl.core.system import NOW, Action, System
-from policydsl.core.types import INT
-from verifier.ground import ground
+from policydsl.core.types import INT, EnumType
+from verifier.ground import UngroundableError, ground
 from verifier.induction import Obligation, parameters
 from verifier.solve import Answer
 from verifier.to_smt import script
@@ -44,10 +62,16 @@ class Asker:
     def __init__(self, system: System, known: Sequence[Expr], discharge: Discharge) -> None:
         self.system = system
         self.needed: dict[Expr, None] = {}
-        self._known = known
+        self._known = [k for k in known if not _has_sum(k)]
         self._discharge = discharge
         self._answers: dict[str, bool] = {}
         self._clock = next((v.ref for v in system.state if v.origin.value == "clock"), None)
+
+    def helped_by(self, known: Sequence[Expr]) -> Asker:
+        """The same, with what it has learnt so far and these invariants."""
+        helped = Asker(self.system, known, self._discharge)
+        helped._answers = self._answers
+        return helped
 
     @property
     def timed(self) -> bool:
@@ -80,7 +104,7 @@ class Asker:
         cases = [self._case(a, before, link) for a in ([action] if action else actions)]
         if action is None:
             # SOUND: this stands for time passing and for all actions that write nothing which `link` reads.
-            cases.append(conj(before, after(link, (), Space.NEXT)))
+            cases.append(conj(before, given(before, after(link, (), Space.NEXT))))
         return self._impossible(what, cases)
 
     def _case(self, action: Action, before: Expr, link: Expr) -> Expr:
@@ -90,13 +114,17 @@ class Asker:
             if not (self.timed and i.ref is TIME)
         }
         step = substitute(conj(action.allowed, after(link, action.writes, Space.NEXT)), apart)
-        return conj(before, step)
+        return conj(before, given(before, step))
 
     def _impossible(self, what: str, cases: Sequence[Expr]) -> bool:
+        for c in cases:
+            if _has_sum(c):
+                raise UngroundableError(c)
+        cases = [c for c in cases if c is not FALSE]
+        if not cases or self._unsatisfiable(what, cases, ()):
+            return True
         named = reads(*cases)
         relevant = [k for k in self._known if reads(k) & named]
-        if self._unsatisfiable(what, cases, ()):
-            return True
         if relevant and self._unsatisfiable(what, cases, relevant):
             self.needed.update(dict.fromkeys(relevant))
             return True
@@ -110,6 +138,47 @@ class Asker:
             # SOUND: anything but `unsat`, found by both solvers, leaves the possibility open.
             found = self._answers[text] = self._discharge(Obligation(what, text)) is Answer.UNSAT
         return found
+
+
+def given(before: Expr, e: Expr) -> Expr:
+    """What remains of `e` where `before` holds, which may say what some terms with few values are."""
+    values: dict[Expr, Expr] = {}
+    for part in before.args if isinstance(before, Apply) and before.op is Op.AND else (before,):
+        values[part] = TRUE
+        values[negate(part)] = FALSE
+        if (sides := _sides(part)) is not None:
+            values[sides[0]] = sides[1]
+
+    # SOUND: equals are put for equals, beside the formula that says that they are equal.
+    def fold(t: Expr) -> Expr | None:
+        if t in values:
+            return values[t]
+        if (sides := _sides(t)) is not None:
+            return _equal(transform(sides[0], fold), sides[1])
+        return None
+
+    return transform(e, fold)
+
+
+def _sides(e: Expr) -> tuple[Expr, Const] | None:
+    """The term and the case, if `e` says that a term is a certain case of an enumeration."""
+    if not isinstance(e, Apply) or e.op is not Op.EQ or not isinstance(e.args[0].type, EnumType):
+        return None
+    a, b = e.args
+    if isinstance(b, Const):
+        return a, b
+    return (b, a) if isinstance(a, Const) else None
+
+
+def _equal(e: Expr, value: Const) -> Expr:
+    if isinstance(e, Apply) and e.op is Op.ITE:
+        c, a, b = e.args
+        return disj(conj(c, _equal(a, value)), conj(negate(c), _equal(b, value)))
+    return eq(e, value)
+
+
+def _has_sum(e: Expr) -> bool:
+    return any(isinstance(t, Apply) and t.op is Op.SUM for t in subterms(e))
 
 
 def _apart(index: int, case: Expr, parts: Iterable[Expr]) -> Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -55,34 +55,36 @@ class Waits:
 def judge(asker: Asker, phase: Phase, individuals: Sequence[Ref]) -> Left | Waits:
     """Weak fairness: when it is late, some exit is possible, and stays so until the phase is left."""
     leaving = leavers(asker, phase)
-    fair = [a for a in leaving if a.fair]
-    found = [e for a in fair for e in exits(asker, phase, a, individuals)]
-    passing, moving = _deadlines(asker, phase, found, individuals)
-    late = _late(asker, passing)
+    found = [e for a in leaving if a.fair for e in exits(asker, phase, a, individuals)]
+    settled = [e for e in found if _is_settled(asker, phase, e)]
+    passing: list[Expr] = []
+    moving: list[Expr] = []
     good: list[Exit] = []
-    for e in found:
-        if _is_settled(asker, phase, e) and _persists(asker, phase, late, e):
-            good.append(e)
-            if _covered(asker, phase, late, good):
-                return Left(_fewest(asker, phase, late, good), tuple(passing))
-    reason = _reason(asker, phase, leaving, found, good, late, moving, individuals)
+    # Fewer assumptions first: perhaps nobody need wait, or only for the moments that the exits themselves speak of.
+    for moments_ in _waits(asker, found, individuals):
+        for m in moments_:
+            (passing if _comes(asker, phase, m) else moving).append(m)
+        late = _late(asker, passing)
+        good = []
+        for e in settled:
+            if _persists(asker, phase, late, e):
+                good.append(e)
+                if _covered(asker, phase, late, good):
+                    return Left(_fewest(asker, phase, late, good), tuple(passing))
+    reason = _reason(asker, phase, leaving, found, good, _late(asker, passing), moving, individuals)
     return Waits(reason, _stuck(phase, found), tuple(passing))
 
 
-def _deadlines(
-    asker: Asker, phase: Phase, found: Sequence[Exit], individuals: Sequence[Ref]
-) -> tuple[list[Expr], list[Expr]]:
-    """The moments that guards speak of: those that never move away while the phase lasts, and the others."""
+def _waits(asker: Asker, found: Sequence[Exit], individuals: Sequence[Ref]) -> Iterator[list[Expr]]:
+    """Moments to wait for, in three portions: none, those that the exits speak of, those that all actions speak of."""
+    yield []
     if not asker.timed or not found:
-        return [], []
-    formulas = [e.enabled for e in found] + [f for a in asker.system.actions for f in _about(a, individuals)]
+        return
+    own = moments([e.enabled for e in found], individuals)
+    yield own
     inputs = {r for e in found for r in refs(e.enabled, space=Space.INPUT)} - {TIME}
-    passing: list[Expr] = []
-    moving: list[Expr] = []
-    for m in moments(formulas, individuals):
-        if set(refs(m, space=Space.INPUT)) <= inputs:
-            (passing if _comes(asker, phase, m) else moving).append(m)
-    return passing, moving
+    every = moments([f for a in asker.system.actions for f in _about(a, individuals)], individuals)
+    yield [m for m in every if m not in own and set(refs(m, space=Space.INPUT)) <= inputs]
 
 
 def _about(action: Action, individuals: Sequence[Ref]) -> list[Expr]:
@@ -207,9 +209,7 @@ def _when(asker: Asker, phase: Phase, possible: Expr, leaving: Sequence[Action],
         if literal is FALSE or not asker.never(f"{phase.name}: stuck when", phase.formula, disj(*differs)):
             continue
         stuck, left = conj(phase.formula, literal), primed(negate(phase.formula))
-        others = [
-            a for a in leaving if not a.fair and not asker.no_step("leaves though stuck", stuck, left, a)
-        ]
+        others = [a for a in leaving if not a.fair and not asker.no_step("leaves though stuck", stuck, left, a)]
         rest = f", so it waits for a human ({_names(others)})" if others else ""
         if isinstance(literal, Apply) and literal.op is Op.EQ and literal.args[0].type == INT:
             return f"the tie `{words(literal)}` is stuck in `{phase.name}`: no fair action is possible then{rest}"

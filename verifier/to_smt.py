@@ -74,7 +74,7 @@ def literal(const: Const) -> str:
         case StringType():
             return string_symbol(str(const.value))
         case EntityType():
-            return quote(f"@{const.type.name}:{const.value}")
+            return quote(f"#{const.type.name}:{const.value}")
         case MapType():
             raise AssertionError("no map constants")
 
