@@ -21,7 +21,8 @@ PAGES: dict[str, Page] = {
     ),
     "E403": Page(
         "a bulk assignment inside another",
-        "`for each` assigns one map for all individuals of one entity.",
+        "`for each` ranges over the individuals of one entity, one at a time; a second range, even that of the members "
+        "of a set, would make pairs.",
         "entity Bot\n\nstate met: (Bot, Bot) -> Bool = false\n\n"
         "action forget() {\n  for each a: Bot { for each b: Bot { met[a, b] := false } }\n}\n",
         "Assign one key at a time, or keep the reset as a version number that is compared.",

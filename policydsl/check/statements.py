@@ -8,7 +8,7 @@ from policydsl import syntax as s
 from policydsl.check import expr, operators, places, types
 from policydsl.check.places import Place
 from policydsl.check.scope import Context, article
-from policydsl.check.store import Store, merge, put, reader
+from policydsl.check.store import Store, assuming, merge, put, reader
 from policydsl.check.surface import (
     WRONG,
     Cases,
@@ -31,10 +31,16 @@ from policydsl.source import Span
 
 @dataclass(slots=True)
 class Body:
-    """What the body of one action comes to. `bound` is the individual of the `for each` that is being read."""
+    """What the body of one action comes to. `bound` is the individual of the `for each` that is being read.
+
+    NOTE(for-each): each assignment in a loop happens for all its individuals at once, in the order of the text. Which
+    individuals it is for (`held`) is part of what is written: a branch that only some take must not look, to a later
+    read of another individual's cell, as if all had taken it.
+    """
 
     guards: list[Guard] = field(default_factory=list)
     bound: Ref | None = None
+    held: Expr = TRUE
 
 
 def run(body: tuple[s.Stmt, ...], ctx: Context) -> tuple[tuple[Guard, ...], tuple[Write, ...]]:
@@ -88,9 +94,22 @@ def _require(statement: s.Require, ctx: Context, store: Store, path: Expr, resul
 def _if(statement: s.If, ctx: Context, store: Store, path: Expr, result: Body) -> Store:
     condition, found = expr.boolean(statement.condition, ctx)
     otherwise = negate(condition)
-    then = _block(statement.then, ctx.bind(found.yes).knowing(condition), store, conj(path, condition), result)
-    other = _block(statement.other, ctx.bind(found.no).knowing(otherwise), store, conj(path, otherwise), result)
+    then_ctx, other_ctx = ctx.bind(found.yes).knowing(condition), ctx.bind(found.no).knowing(otherwise)
+    if result.bound is not None:
+        store = _held(condition, statement.then, then_ctx, store, path, result)
+        return _held(otherwise, statement.other, other_ctx, store, path, result)
+    then = _block(statement.then, then_ctx, store, conj(path, condition), result)
+    other = _block(statement.other, other_ctx, store, conj(path, otherwise), result)
     return merge(condition, store, then, other)
+
+
+def _held(condition: Expr, body: tuple[s.Stmt, ...], ctx: Context, store: Store, path: Expr, result: Body) -> Store:
+    """`store` after `body` for those individuals of the loop of which `condition` holds."""
+    before = result.held
+    result.held = conj(before, condition)
+    store = _block(body, ctx, store, path, result)
+    result.held = before
+    return store
 
 
 def _for_each(statement: s.ForEach, ctx: Context, store: Store, path: Expr, result: Body) -> Store:
@@ -124,6 +143,8 @@ def _where(statement: s.ForEach, ctx: Context, store: Store, path: Expr, result:
         return _block(statement.body, ctx, store, path, result)
     condition, found = expr.boolean(statement.where, ctx)
     inner = ctx.bind(found.yes).knowing(condition)
+    if result.bound is not None:
+        return _held(condition, statement.body, inner, store, path, result)
     return merge(condition, store, _block(statement.body, inner, store, conj(path, condition), result), store)
 
 
@@ -163,6 +184,12 @@ def _store(place: Place, value: Val, ctx: Context, store: Store, result: Body, s
         name = place.info.name + variant.suffix + place.path
         leaves: list[tuple[str, tuple[Expr, ...], Expr, tuple[Ref, ...]]]
         if isinstance(value, Members):
+            if result.bound is not None:
+                text = "a set of individuals cannot be assigned for each individual"
+                ctx.report.error(
+                    "E403", text, span, help="use `add x to ...` and `remove x from ...` inside `for each`"
+                )
+                return store
             element = ctx.world.fresh(value.element.name.lower(), value.element)
             leaves = [(name, (*own, element), value.contains(element), (*binders, element))]
         else:
@@ -171,10 +198,8 @@ def _store(place: Place, value: Val, ctx: Context, store: Store, result: Body, s
             sorts = tuple(k.type for k in keys if isinstance(k.type, EntityType))
             type_ = e.type
             assert not hasattr(type_, "keys"), "a cell holds a scalar"
-            new = e
-            if chosen is not TRUE:
-                known = variant.known(place.keys, place.info)
-                new = ite(chosen, substitute(e, known), before(leaf, sorts, type_, keys))
+            new = assuming(result.held, substitute(e, variant.known(place.keys, place.info)), True)
+            new = ite(conj(result.held, chosen), new, before(leaf, sorts, type_, keys))
             store = put(store, Write(leaf, keys, new, bound, span))
     return store
 
@@ -204,7 +229,8 @@ def _add_to(statement: s.AddTo, ctx: Context, store: Store, result: Body) -> Sto
         if element is None or not _bound_once((element,), ctx, result, statement.span):
             return store
         binders = () if result.bound is None else (result.bound,)
-        return put(store, Write(target.name, (element,), inside, binders, statement.span))
+        now = ite(result.held, inside, reader(store)(target.name, (sort.core,), BOOL, (element,)))
+        return put(store, Write(target.name, (element,), now, binders, statement.span))
     place = places.place(target, ctx)
     if place is None or isinstance(place.type, ErrorT):
         return store
@@ -236,7 +262,8 @@ def _change_set(
             name = place.info.name + variant.suffix + place.path
             old = before(name, sorts, BOOL, keys)
             if chosen is not FALSE:
-                store = put(store, Write(name, keys, ite(chosen, inside, old), binders, span))
+                now = ite(conj(result.held, chosen), inside, old)
+                store = put(store, Write(name, keys, now, binders, span))
         return store
     current = places.read_cell(place.info, place.keys, before)
     for step in place.path.split(".")[1:]:
