@@ -89,7 +89,7 @@ def _proved(asker: Asker, prop: Property, found: Pending, left: Sequence[Left]) 
     if not found.phases:
         return Proved("the goal holds wherever it is asked for", _uses(asker, prop))
     exits = list(dict.fromkeys(_happens(e) for j in left for e in j.exits))
-    time = ["time goes on"] if any(j.deadlines for j in left) else []
+    time = ["time goes on"] if asker.timed else []
     names = ", ".join(f"`{p.name}`" for p in found.in_order)
     how = f"phase{'s' if len(found.phases) > 1 else ''} {names}, left by fair actions"
     return Proved(how, _uses(asker, prop), assumptions=(*time, *exits))
