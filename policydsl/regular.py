@@ -9,7 +9,7 @@ from itertools import islice
 from threading import Lock
 from typing import TypeAlias
 
-from policydsl.regular_build import Builder, joint_moves
+from policydsl.regular_build import LAST, Builder, joint_moves
 from policydsl.regular_parse import SPECIAL, PatternError, parse
 
 __all__ = [
@@ -187,7 +187,7 @@ def _plainest(first: int, last: int) -> int:
 
 
 def _plainness(char: int) -> int:
-    return _RANK.get(char, len(_RANK) + char)
+    return _RANK.get(char, len(_RANK) + char + (0 if chr(char).isprintable() else LAST))
 
 
 def classes(patterns: Sequence[str], limit: int) -> list[StringClass] | None:
