@@ -29,7 +29,32 @@ def by_re(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII | re.DOTALL) is not None
 
 
-ATOMS = ["a", "b", "c", ".", "\\.", "\\d", "\\w", "\\s", "\\D", "\\W", "\\S", "[ab]", "[^a]", "[a-c]", "[^\\d-]", "[-b]", "é", "[\\w.]", "[.*]", "a", "é", "(?:ab|)", "()", "-"]
+ATOMS = [
+    "a",
+    "b",
+    "c",
+    ".",
+    "\\.",
+    "\\d",
+    "\\w",
+    "\\s",
+    "\\D",
+    "\\W",
+    "\\S",
+    "[ab]",
+    "[^a]",
+    "[a-c]",
+    "[^\\d-]",
+    "[-b]",
+    "é",
+    "[\\w.]",
+    "[.*]",
+    "a",
+    "é",
+    "(?:ab|)",
+    "()",
+    "-",
+]
 atoms = st.sampled_from([*ATOMS, " "])
 quantifiers = st.sampled_from(["", "", "", "*", "+", "?", "{2}", "{0,2}", "{1,}", "{,1}", "{0}", "{2,3}"])
 patterns = st.recursive(
