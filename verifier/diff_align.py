@@ -1,7 +1,7 @@
 """Two versions of a system to one vocabulary, in which equal parts are the same object.
 
 Enumerations of one name become one with the cases of both; bound names become canonical; a state variable that both
-versions write alike keeps its name, and any other becomes `old.x` and `new.x`.
+versions write alike keeps its name, and any other becomes `old:x` and `new:x`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from policydsl.core.expr import (
 from policydsl.core.system import Action, Guard, GuardKind, Input, Obligation, Param, StateVar, System, Write
 from policydsl.core.types import EntityType, EnumType, MapType, Scalar, Type
 
-OLD, NEW = "old.", "new."
+OLD, NEW = "old:", "new:"
 SIDES = (OLD, NEW)
 _BINDERS = (Op.FORALL, Op.EXISTS, Op.SUM)
 
@@ -104,9 +104,7 @@ class Vocabulary:
         return rebuild(e.op, (name, substitute(body, {bound: name})), e.type)
 
     def write(self, w: Write) -> Write:
-        images: dict[Expr, Expr] = {
-            b: Ref(f"{b.type}~w{i}", b.type, Space.BOUND) for i, b in enumerate(w.binders)
-        }
+        images: dict[Expr, Expr] = {b: Ref(f"{b.type}~w{i}", b.type, Space.BOUND) for i, b in enumerate(w.binders)}
         keys = tuple(substitute(self(k), images) for k in w.keys)
         binders = tuple(i for b in w.binders if isinstance(i := images[b], Ref))
         return Write(self.variable(w.var), keys, substitute(self(w.value), images), binders)
@@ -166,6 +164,7 @@ class Alignment:
         self.enums = enums(old, new)
         self.common = frozenset(v.name for v in old.state if self._same_declaration(v.name))
         self._fixed = {s: dict(self._fixed_params(s)) for s in SIDES}
+        self._pairs: dict[tuple[str, frozenset[str]], Pair] = {}
         self._memos: dict[tuple[str, frozenset[str]], dict[Expr, Expr]] = {}
         self.shared = frozenset(n for n in self.common if self._init(OLD, n) is self._init(NEW, n))
         self.names = [a.name for a in new.actions if self._comparable(a)]
@@ -219,10 +218,15 @@ class Alignment:
         return Vocabulary(side, self.enums, chosen, self._fixed[side], memo)
 
     def pair(self, name: str, shared: frozenset[str] | None = None) -> Pair:
-        old = self.vocabulary(OLD, shared).action(self.old.action(name))
-        new = self.vocabulary(NEW, shared).action(self.new.action(name))
-        known = {i.name for i in new.inputs}
-        return Pair(name, old, new, (*new.inputs, *(i for i in old.inputs if i.name not in known)))
+        key = name, self.shared if shared is None else shared
+        found = self._pairs.get(key)
+        if found is None:
+            old = self.vocabulary(OLD, shared).action(self.old.action(name))
+            new = self.vocabulary(NEW, shared).action(self.new.action(name))
+            known = {i.name for i in new.inputs}
+            inputs = (*new.inputs, *(i for i in old.inputs if i.name not in known))
+            found = self._pairs[key] = Pair(name, old, new, inputs)
+        return found
 
     def unchanged(self, name: str) -> bool:
         """Whether an action is the same in both, and so are all the things that it mentions."""
@@ -253,11 +257,7 @@ class Alignment:
         return [*(_equal(v) for v in self._split() if v.init is None), *self.ranges()]
 
     def _split(self) -> list[StateVar]:
-        return [
-            replace(v, type=self._joint(v.type))
-            for v in self.old.state
-            if v.name in self.common - self.shared
-        ]
+        return [replace(v, type=self._joint(v.type)) for v in self.old.state if v.name in self.common - self.shared]
 
     def ranges(self) -> list[Expr]:
         """That variables hold cases that their version knows."""

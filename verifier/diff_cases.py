@@ -9,7 +9,6 @@ from enum import Enum
 from policydsl.core.after import read_after
 from policydsl.core.expr import FALSE, TRUE, Apply, Const, Expr, Op, Ref, Space, conj, disj, eq, exists, negate, select
 from policydsl.core.system import Action, Effect, GuardKind, Obligation, Write
-from policydsl.core.types import EntityType
 from verifier.diff_align import NEW, OLD, Alignment, Pair
 from verifier.rules_pins import Pins, apart, conjuncts, pins
 
@@ -53,7 +52,9 @@ class _Side:
 def _side(action: Action) -> _Side:
     soft = [g.expr for g in action.guards if g.kind is GuardKind.APPROVE]
     hard = [g.expr for g in action.guards if g.kind is not GuardKind.APPROVE]
-    return _Side(dict.fromkeys(p for g in hard for p in conjuncts(g)), dict.fromkeys(p for g in soft for p in conjuncts(g)))
+    return _Side(
+        dict.fromkeys(p for g in hard for p in conjuncts(g)), dict.fromkeys(p for g in soft for p in conjuncts(g))
+    )
 
 
 def decisions(pair: Pair) -> Iterator[Case]:
@@ -104,7 +105,9 @@ def effects(alignment: Alignment, name: str) -> Iterator[Case]:
         if _writes(plain.old, variable) != _writes(plain.new, variable) and variable not in alignment.shared:
             for side, action in ((OLD, pair.old), (NEW, pair.new)):
                 for w in _writes(action, side + variable):
-                    yield Case(name, Kind.EFFECTS, (pair.old.allowed, pair.new.allowed, _parting(alignment, pair, variable, w)))
+                    yield Case(
+                        name, Kind.EFFECTS, (pair.old.allowed, pair.new.allowed, _parting(alignment, pair, variable, w))
+                    )
 
 
 def _writes(action: Action, variable: str) -> list[Write]:
@@ -147,46 +150,61 @@ def _parted(alignment: Alignment, action: str, impossible: Callable[[Sequence[Ex
 
 # Cutting down
 
+
 def simplified(parts: Iterable[Expr]) -> list[Expr] | None:
     """Parts with the same conjunction, without those that the others imply at a glance; None if it cannot hold."""
-    facts = dict.fromkeys(p for part in parts for p in (part, *conjuncts(part)))
-    while True:
-        pinned = _pinned(facts)
-        if pinned is None:
-            return None
-        kept: dict[Expr, None] = {}
-        for fact in facts:
-            for part in conjuncts(_cut(fact, facts, pinned)):
-                if part is FALSE:
-                    return None
-                if part is not TRUE:
-                    kept[part] = None
-        if kept.keys() == facts.keys():
-            return list(kept)
-        facts = kept
+    return _Cutter().cut(dict.fromkeys(p for part in parts for p in conjuncts(part)), list(parts))
 
 
-def _pinned(facts: Iterable[Expr]) -> Pins | None:
-    found: dict[Expr, frozenset[Const]] = {}
-    for fact in facts:
-        for term, values in pins(fact).items():
-            found[term] = found.get(term, values) & values
-            if not found[term]:
+class _Cutter:
+    def __init__(self) -> None:
+        self._pins: dict[Expr, Pins] = {}
+        self._known: set[Expr] = set()
+
+    def cut(self, facts: dict[Expr, None], whole: Iterable[Expr]) -> list[Expr] | None:
+        self._known.update(whole)
+        while True:
+            self._known.update(facts)
+            pinned = self._pinned(facts)
+            if pinned is None:
                 return None
-    return found
+            kept: dict[Expr, None] = {}
+            for fact in facts:
+                for part in conjuncts(self._cut(fact, pinned)):
+                    if part is FALSE:
+                        return None
+                    if part is not TRUE:
+                        kept[part] = None
+            if kept.keys() == facts.keys():
+                return list(kept)
+            facts = kept
 
+    def _pins_of(self, e: Expr) -> Pins:
+        found = self._pins.get(e)
+        if found is None:
+            found = self._pins[e] = pins(e)
+        return found
 
-def _cut(fact: Expr, facts: dict[Expr, None], pinned: Pins) -> Expr:
-    if isinstance(fact, Apply) and fact.op is Op.OR:
-        kept = [d for d in fact.args if negate(d) not in facts and not apart(pins(d), pinned)]
-        return TRUE if any(d in facts for d in fact.args) else disj(*kept)
-    if isinstance(fact, Apply) and fact.op is Op.NOT and _is_and(fact.args[0]):
-        # SOUND: what cannot hold beside the other facts is false wherever they hold, so its negation says nothing.
-        return TRUE if apart(pins(fact.args[0]), pinned) else fact
-    return fact
+    def _pinned(self, facts: Iterable[Expr]) -> Pins | None:
+        found: dict[Expr, frozenset[Const]] = {}
+        for fact in facts:
+            for term, values in self._pins_of(fact).items():
+                found[term] = found.get(term, values) & values
+                if not found[term]:
+                    return None
+        return found
+
+    def _cut(self, fact: Expr, pinned: Pins) -> Expr:
+        # SOUND: a disjunct, or what stands under a negation, is false when it cannot hold beside what is pinned; and
+        # what pins something down is itself only ever cut to something that pins it down as well.
+        if isinstance(fact, Apply) and fact.op is Op.OR:
+            if any(d in self._known for d in fact.args):
+                return TRUE
+            return disj(*(d for d in fact.args if negate(d) not in self._known and not apart(self._pins_of(d), pinned)))
+        if isinstance(fact, Apply) and fact.op is Op.NOT and _is_and(fact.args[0]):
+            return TRUE if apart(self._pins_of(fact.args[0]), pinned) else fact
+        return fact
 
 
 def _is_and(e: Expr) -> bool:
     return isinstance(e, Apply) and e.op is Op.AND
-
-
