@@ -143,6 +143,9 @@ _CONSTS: WeakValueDictionary[Any, Const] = WeakValueDictionary()
 _REFS: WeakValueDictionary[Any, Ref] = WeakValueDictionary()
 _APPLIES: WeakValueDictionary[Any, Apply] = WeakValueDictionary()
 
+NOBODY = ""
+"""The individual that stands for the value of an absent option. It may turn out to be anybody, so it is never folded."""
+
 TRUE = Const(True, BOOL)
 FALSE = Const(False, BOOL)
 ZERO = Const(0, INT)
@@ -220,7 +223,8 @@ def eq(a: Expr, b: Expr) -> Expr:
     if a is b:
         return TRUE
     if isinstance(a, Const) and isinstance(b, Const):
-        return FALSE
+        somebody = not isinstance(a.type, EntityType) or NOBODY not in (a.value, b.value)
+        return FALSE if somebody else Apply(Op.EQ, (a, b), BOOL)
     if a.type == BOOL:
         for x, y in ((a, b), (b, a)):
             if x is TRUE:
@@ -418,9 +422,7 @@ def refs(*roots: Expr, space: Space | None = None) -> tuple[Ref, ...]:
 
 def free_bounds(root: Expr) -> tuple[Ref, ...]:
     """Bound individuals that `root` mentions and does not bind itself."""
-    binders = {
-        e.args[0] for e in subterms(root) if isinstance(e, Apply) and e.op in (Op.FORALL, Op.EXISTS, Op.SUM)
-    }
+    binders = {e.args[0] for e in subterms(root) if isinstance(e, Apply) and e.op in (Op.FORALL, Op.EXISTS, Op.SUM)}
     return tuple(r for r in refs(root, space=Space.BOUND) if r not in binders)
 
 
