@@ -60,6 +60,15 @@ class Limits:
     principals: int = 3  # the same for sorts that act
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A goal as text: `name` is a Boolean that `template` defines to be the goal's formula; both need a step."""
+
+    goal: Goal
+    template: str
+    name: str
+
+
 @dataclass(slots=True)
 class Search:
     """What was found (goal name to run), and to which depth every goal that was not found was ruled out."""
@@ -108,7 +117,8 @@ class Searcher:
         self.closed: set[str] = set()
         self.result = Search()
         self._asked = [
-            (g, *self.unrolling.question(g.formula, system.action(g.action) if g.action else None)) for g in goals
+            Question(g, *self.unrolling.question(g.formula, system.action(g.action) if g.action else None))
+            for g in goals
         ]
         self._next = 0
         self._add(self.unrolling.start())
@@ -132,21 +142,58 @@ class Searcher:
         if depth:
             # A request need not be allowed, so this is asked about before the step adds that it is.
             self._add(self.unrolling.requests(depth - 1))
-            self._ask_all([q for q in self._asked if q[0].action and not q[0].moves], depth - 1)
+            self._ask_all([q for q in self._asked if q.goal.action and not q.goal.moves], depth - 1)
             self._add(self.unrolling.moves(depth - 1))
-            self._ask_all([q for q in self._asked if q[0].moves], depth - 1)
-        self._ask_all([q for q in self._asked if not q[0].action], depth)
+            self._ask_all([q for q in self._asked if q.goal.moves], depth - 1)
+        self._ask_all([q for q in self._asked if not q.goal.action], depth)
 
-    def _ask_all(self, questions: list[tuple[Goal, str, str]], step: int) -> None:
-        for goal, template, name in questions:
-            if not self._settled(goal):
-                self._ask(goal, template, name, step)
+    def _ask_all(self, questions: list[Question], step: int) -> None:
+        """Ask for all open goals at once, and again for those that the answer does not settle."""
+        rest = [q for q in questions if not self._settled(q.goal)]
+        if not rest:
+            return
+        self.solver.push()
+        literals: dict[Goal, z3.BoolRef] = {}
+        for q in rest:
+            self._add(self.unrolling.at(q.template, step))
+            literals[q.goal] = self._literal(q, step)
+        while rest:
+            self.solver.push()
+            self.solver.add(z3.Or(*(literals[q.goal] for q in rest)))
+            answer = self.check()
+            if answer == z3.sat:
+                model = self.solver.model()
+                reached = [q for q in rest if z3.is_true(model.eval(literals[q.goal], model_completion=True))]
+                for q in reached:
+                    if not q.goal.prop:
+                        self._keep(q.goal, self._read(q.goal, step, shrink=False))
+            self.solver.pop()
+            if answer == z3.unsat:
+                for q in rest:
+                    self.result.depth[q.goal.name] = step
+                break
+            if answer == z3.unknown:
+                for q in rest:
+                    self._ask(q.goal, literals[q.goal], step)
+                break
+            for q in reached:
+                if q.goal.prop and not self._settled(q.goal):
+                    self._ask(q.goal, literals[q.goal], step)
+            rest = [q for q in rest if q not in reached and not self._settled(q.goal)]
+        self.solver.pop()
+
+    def _literal(self, q: Question, step: int) -> z3.BoolRef:
+        holds = z3.Bool(self.unrolling.at(q.name, step), self.context)
+        if not q.goal.action:
+            return holds
+        act = z3.Int(f"act@{step}", self.context)
+        return z3.And(holds, act == self.unrolling.number(q.goal.action))
 
     def _settled(self, goal: Goal) -> bool:
         return goal.name in self.result.found or goal.name in self.closed or self.spent > self.limits.total
 
     def _done(self) -> bool:
-        return all(self._settled(goal) for goal, _, _ in self._asked)
+        return all(self._settled(q.goal) for q in self._asked)
 
     def _add(self, text: str) -> None:
         for assertion in self.parser.from_string(text):
@@ -161,19 +208,17 @@ class Searcher:
         return answer
 
     def _counter(self) -> int:
-        return next((int(value) for key, value in self.solver.statistics() if key == "rlimit count"), 0)
+        statistics = self.solver.statistics()
+        # The keys are sorted and this one is near the end; reading them all takes longer than many an answer.
+        last = (statistics[i] for i in range(len(statistics) - 1, -1, -1))
+        return next((int(value) for key, value in last if key == "rlimit count"), 0)
 
-    def _ask(self, goal: Goal, template: str, name: str, step: int) -> None:
+    def _ask(self, goal: Goal, literal: z3.BoolRef, step: int) -> None:
         self.solver.push()
-        self._add(self.unrolling.at(template, step))
-        self.solver.add(z3.Bool(self.unrolling.at(name, step), self.context))
-        if goal.action:
-            self.solver.add(z3.Int(f"act@{step}", self.context) == self.unrolling.number(goal.action))
+        self.solver.add(literal)
         answer = self.check()
         if answer == z3.sat:
-            trace = self._trace(goal, step)
-            if trace is not None:
-                self.result.found[goal.name] = trace
+            self._keep(goal, self._read(goal, step, shrink=True))
         elif answer == z3.unsat:
             self.result.depth[goal.name] = step
         else:
@@ -181,9 +226,13 @@ class Searcher:
             self.closed.add(goal.name)
         self.solver.pop()
 
-    def _trace(self, goal: Goal, step: int) -> Trace | None:
+    def _keep(self, goal: Goal, trace: Trace | None) -> None:
+        if trace is not None:
+            self.result.found.setdefault(goal.name, trace)
+
+    def _read(self, goal: Goal, step: int, *, shrink: bool) -> Trace | None:
         reader = Reader(self.system, self.unrolling, self.solver, self.check, step + bool(goal.action))
-        requests, params, start = reader.smallest()
+        requests, params, start = reader.smallest() if shrink else reader.plain()
         trace, _ = run(self.system, requests, params, start)
         # SOUND: a run counts only if the reference interpreter confirms what the solver claims.
         return trace if self._reached(goal, trace) else None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import z3
 
-from policydsl.core.system import Action, System
+from policydsl.core.system import NOW, Action, System
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, StringType, Value
 from policydsl.interp import Request
 from policydsl.state import default_value
@@ -67,6 +67,10 @@ class Reader:
             if self._levels:
                 self.solver.pop(self._levels)
 
+    def plain(self) -> tuple[list[Request], dict[str, Value], list[Cell]]:
+        """The same of the run that the solver happened to find."""
+        return self._requests(), self._params(), self._start()
+
     # Shrinking: each wish is kept if the run can still be had.
 
     def _wish(self, *wishes: z3.BoolRef) -> bool:
@@ -111,27 +115,28 @@ class Reader:
             for keys in self.unrolling.finite.cells(v)
         ]
         self._wishes_one_by_one([cell == default for cell, default in free])
+        clock = 0
         for i, action in enumerate(actions):
             for slot in self.unrolling.slots[action.name]:
                 if isinstance(slot.input.type, IntType):
-                    self._least(self._int(slot.at(i)))
+                    timed = slot.input.name == NOW and self.system.timed
+                    self._least(self._int(slot.at(i)), clock if timed else 0)
+                    clock = self._value(self._int(slot.at(i))) if timed else clock
 
     def _wishes_one_by_one(self, wishes: list[z3.BoolRef]) -> None:
         if wishes and not self._wish(*wishes):
             for wish in wishes:
                 self._wish(wish)
 
-    def _least(self, term: z3.ArithRef) -> None:
-        if self._wish(term == 0) or not self._wish(term >= 0):
+    def _least(self, term: z3.ArithRef, floor: int) -> None:
+        """Make `term` as small as it can be, but not below `floor` if that can be helped."""
+        if self._wish(term == floor) or not self._wish(term >= floor):
             return
-        low, high = 1, self._value(term)
-        while low < high:
-            middle = (low + high) // 2
-            if self._wish(term <= middle, term >= low):
-                high = self._value(term)
-            else:
-                low = middle + 1
-        self._wish(term == high)
+        low = floor + 1
+        # Solvers like to answer with a bound, so the first question is whether there is anything below at all.
+        while self._value(term) > low and self._wish(term < self._value(term)):
+            if self._value(term) > low and not self._wish(term <= (low + self._value(term)) // 2):
+                low = (low + self._value(term)) // 2 + 1
 
     # Reading
 

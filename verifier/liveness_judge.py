@@ -220,7 +220,7 @@ def _when(asker: Asker, phase: Phase, possible: Expr, leaving: Sequence[Action],
 def _literals(e: Expr) -> list[Expr]:
     """Simple conditions about what `e` compares; those that say most first."""
     found: dict[Expr, None] = {}
-    atoms = [t for t in subterms(e) if t.type == e.type and not _is_junction(t)]
+    atoms = [t for t in subterms(e) if t.type == e.type and not _is_junction(t) and _is_closed(t)]
     for a in atoms:
         if isinstance(a, Apply) and a.op in (Op.LE, Op.LT, Op.EQ) and a.args[0].type == INT:
             x, y = a.args
@@ -228,6 +228,10 @@ def _literals(e: Expr) -> list[Expr]:
         else:
             found.update(dict.fromkeys([a, negate(a)]))
     return list(found)[:MOST_LITERALS]
+
+
+def _is_closed(e: Expr) -> bool:
+    return not refs(e, space=Space.INPUT)
 
 
 def _is_junction(e: Expr) -> bool:

@@ -6,8 +6,12 @@ them; a class that is a single literal *is* that literal. No solver ever sees a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
+import networkx as nx
 import z3
 
 from policydsl import regular
@@ -16,7 +20,11 @@ from policydsl.core.types import MapType, StringType
 from verifier.symbols import plain, quote
 
 CLASS_LIMIT = 4_000
-"""Product states explored before the combinations are left unconstrained, which is sound but may lose a proof."""
+"""Product states explored before combinations are looked at in pairs only, which is sound but may lose a proof."""
+MANY = 40
+"""Patterns beyond which not even pairs are looked at."""
+FEW = 6
+"""Patterns up to which a witness of their exact combination is looked for."""
 
 
 def string_symbol(text: str) -> str:
@@ -61,22 +69,59 @@ def class_facts(strings: dict[Expr, str], order: list[Expr]) -> tuple[list[str],
         for p in patterns:
             holds = f"({string_symbol('~' + p)} {string_symbol(str(c.value))})"
             facts.append(f"(assert {holds})" if regular.member(p, str(c.value)) else f"(assert (not {holds}))")
-    terms = [text for e, text in strings.items() if not isinstance(e, Const)]
-    if not patterns or not terms:
-        return head, facts
-    found = _classes(patterns + tuple(regular.quote(str(c.value)) for c in literals))
-    if found is None:
-        return head, facts
-    for term in terms:
-        tests = [f"({string_symbol('~' + p)} {term})" for p in patterns]
-        tests += [f"(= {term} {string_symbol(str(c.value))})" for c in literals]
-        cubes = [
-            "(and " + " ".join(t if m else f"(not {t})" for t, m in zip(tests, c.membership, strict=True)) + ")"
-            for c in found
-        ]
-        # SOUND: every string is in exactly one class, so the disjunction is true of each of them.
-        facts.append(f"(assert (or {' '.join(cubes)}))")
+    for group in _groups(strings, order):
+        tested = tuple(p for p in patterns if p in group.patterns)
+        if tested:
+            for term in group.terms:
+                facts += _which_exist(term, tested, [str(c.value) for c in literals])
     return head, facts
+
+
+@dataclass
+class _Group:
+    """Terms that may be the same string, and all patterns that any of them is tested against."""
+
+    terms: list[str]
+    patterns: set[str]
+
+
+def _groups(strings: dict[Expr, str], order: list[Expr]) -> list[_Group]:
+    """Terms that meet in an equality or a choice belong together; the others are told apart to keep classes few."""
+    graph: nx.Graph[Expr] = nx.Graph()
+    graph.add_nodes_from(e for e in strings if not isinstance(e, Const))
+    stored = [e for e in graph if isinstance(e, Apply) and e.op is Op.SELECT]
+    if stored:
+        nx.add_path(graph, graph.nodes)
+    tested: dict[Expr, set[str]] = {}
+    for e in order:
+        if isinstance(e, Apply) and e.op is Op.MATCHES and isinstance(e.args[1], Const):
+            tested.setdefault(e.args[0], set()).add(str(e.args[1].value))
+        elif isinstance(e, Apply) and e.op in (Op.EQ, Op.ITE):
+            together = [a for a in (*e.args, e) if a in graph]
+            nx.add_path(graph, together)
+    groups = []
+    for members in nx.connected_components(graph):
+        terms = [text for e, text in strings.items() if e in members]
+        groups.append(_Group(terms, set().union(*(tested.get(e, set()) for e in members))))
+    return groups
+
+
+def _which_exist(term: str, patterns: tuple[str, ...], literals: list[str]) -> list[str]:
+    """That `term` is in one of the classes that exist; of too many patterns, that it is so for each two of them."""
+    found = _classes(patterns + tuple(map(regular.quote, literals)))
+    if found is not None:
+        tests = [f"({string_symbol('~' + p)} {term})" for p in patterns]
+        tests += [f"(= {term} {string_symbol(t)})" for t in literals]
+        cubes = [_cube(tests, c.membership) for c in found]
+        # SOUND: every string is in exactly one class, so the disjunction is true of each of them.
+        return [f"(assert (or {' '.join(cubes)}))"]
+    if len(patterns) == 1 or len(patterns) > MANY:
+        return []
+    return [fact for pair in combinations(patterns, 2) for fact in _which_exist(term, pair, [])]
+
+
+def _cube(tests: list[str], membership: tuple[bool, ...]) -> str:
+    return "(and " + " ".join(t if m else f"(not {t})" for t, m in zip(tests, membership, strict=True)) + ")"
 
 
 def _string_map(e: Expr) -> bool:
@@ -114,12 +159,27 @@ class StringChooser:
         return self._given[key]
 
     def _fresh(self, holds: tuple[bool, ...]) -> str:
-        membership = holds + (False,) * len(self._literals)
-        found = _classes(self._patterns + tuple(regular.quote(t) for t in self._literals)) or []
-        witness = next((c.witness for c in found if c.membership == membership), "text")
+        """A string with exactly these memberships, if one is found; the replay will tell if not."""
         taken = set(self._given.values()) | set(self._literals)
-        tries = [witness, *(f"{witness}{i}" for i in range(1, 50)), *(f"{i}{witness}" for i in range(1, 50))]
+        tries = self._candidates(tuple(p for p, h in zip(self._patterns, holds, strict=True) if h))
         for text in tries:
             if text not in taken and tuple(regular.member(p, text) for p in self._patterns) == holds:
                 return text
-        return witness
+        return "text"
+
+    def _candidates(self, wanted: tuple[str, ...]) -> Iterator[str]:
+        yield from () if wanted else ("text", "hello", "")
+        shortest = [_shortest(p) for p in wanted]
+        yield from dict.fromkeys(["".join(shortest), " ".join(shortest), *shortest])
+        for known in (_classes(self._patterns) or []) if len(self._patterns) <= FEW else []:
+            yield known.witness
+        base = " ".join(shortest) or "text"
+        for i in range(1, 40):
+            yield from (f"{base}{i}", f"{i}{base}", f"{base} {i}")
+
+
+@lru_cache(maxsize=1024)
+def _shortest(pattern: str) -> str:
+    """A shortest member of one pattern."""
+    found = regular.classes((pattern,), CLASS_LIMIT) or []
+    return next((c.witness for c in found if c.membership == (True,)), "")
