@@ -84,7 +84,7 @@ def over(
         if not isinstance(type_, ErrorT):
             text = f"`{first.name}` would range over infinitely many values of `{type_}`"
             help_ = "quantify over an entity, an enum, or a short range like `Int[0..9]`"
-            ctx.report.error("E305", text, first.span, help=help_)
+            ctx.report.error("E305", text, ctx.world.word(first.span, first.name), help=help_)
             type_ = ERROR_T
         over(rest, ctx.bind({first.name: Local(type_, BAD, first.span)}), body, bind, spell)
         return None

@@ -113,7 +113,8 @@ def _new(decl: s.Declaration, name: str, among: dict[str, s.Declaration], world:
 
 def _free(name: str, span: Span, world: World) -> bool:
     if name in _RESERVED:
-        world.report.error("E105", f"`{name}` is {_RESERVED[name]}", span, help="choose another name")
+        at = world.word(span, name)
+        world.report.error("E105", f"`{name}` is {_RESERVED[name]}", at, help="choose another name")
     return name not in _RESERVED
 
 
@@ -156,7 +157,8 @@ def _groups(known: Iterable[s.Decl], world: World) -> None:
         sort = world.entities.get(decl.entity)
         if sort is None:
             help_ = suggest(decl.entity, world.entities) or f"declare it: `entity {decl.entity}`"
-            world.report.error("E102", f"there is no entity `{decl.entity}`", decl.span, help=help_)
+            at = world.word(decl.span, decl.entity, last=True)
+            world.report.error("E102", f"there is no entity `{decl.entity}`", at, help=help_)
             sort = EntityT(EntityType(decl.entity))
         world.used.add(decl.entity)
         world.groups[decl.name] = sort

@@ -45,7 +45,7 @@ from policydsl.source import Span
 
 def elaborate(e: s.Expr, ctx: Context, expected: SType | None = None) -> Typed:
     """The meaning of `e`, whose type may be hinted at by `expected`."""
-    if isinstance(expected, OptionT) and not isinstance(e, s.NoneLit):
+    if isinstance(expected, OptionT) and not isinstance(e, s.NoneLit | s.IfExpr):
         expected = expected.value
     match e:
         case s.IntLit(value=value):
@@ -247,6 +247,8 @@ def _undeclared(e: s.Name, ctx: Context, expected: SType | None) -> Typed:
         )
     if ctx.names_individuals and isinstance(expected, EntityT):
         return Typed(expected, One(individual(expected.core, called)))
+    if isinstance(expected, ErrorT):
+        return WRONG
     known: list[str] = [*ctx.locals, *world.declared, *world.cases, *world.individuals]
     if isinstance(expected, EnumT):
         known += expected.core.cases
@@ -270,7 +272,8 @@ def field(e: s.Field, ctx: Context) -> Typed:
         if e.name in enum.core.cases:
             return enum_case(enum, e.name, ctx)
         help_ = suggest(e.name, enum.core.cases) or "the cases are " + ", ".join(f"`{c}`" for c in enum.core.cases)
-        return wrong(ctx, "E103", f"the enum `{enum}` has no case `{e.name}`", e.span, help_)
+        at = ctx.world.word(e.span, e.name, last=True)
+        return wrong(ctx, "E103", f"the enum `{enum}` has no case `{e.name}`", at, help_)
     subject = elaborate(e.subject, ctx)
     if isinstance(subject.type, OptionT):
         subject = unwrap(subject, ctx, e.subject.span)
@@ -320,7 +323,7 @@ def has(e: s.Has, ctx: Context) -> Typed:
     if e.name is None:
         known = "value" in ctx.locals or "value" in ctx.world.declared
         return Typed(BOOL_T, One(subject.value.has), yes={} if known else {"value": value})
-    shadow(e.name, e.span, ctx)
+    shadow(e.name, ctx.world.word(e.span, e.name, last=True), ctx)
     return Typed(BOOL_T, One(subject.value.has), yes={e.name: value})
 
 
@@ -343,6 +346,7 @@ def rule_matches(e: s.RuleMatches, ctx: Context) -> Typed:
 def shadow(called: str, span: Span, ctx: Context) -> None:
     """Warn that a new name hides one that is known already."""
     world = ctx.world
+    span = world.word(span, called)
     decl = world.declared.get(called)
     if called in ctx.locals:
         world.report.warn("W703", f"`{called}` hides another `{called}`", span, help="give one of them another name")

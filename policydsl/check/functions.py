@@ -39,11 +39,11 @@ def call(e: s.Call, ctx: Context) -> Typed:
         case None:
             callable_ = [n for n, d in world.declared.items() if isinstance(d, s.FunctionDecl | s.RecordDecl)]
             help_ = suggest(e.name, [*callable_, *_BUILT_IN]) or "declare it: `function f(x: Int): Int = ...`"
-            return expr.wrong(ctx, "E108", f"there is no function `{e.name}`", e.span, help_)
+            return expr.wrong(ctx, "E108", f"there is no function `{e.name}`", world.word(e.span, e.name), help_)
         case _:
             text = f"`{e.name}` is {article(kind_of(decl))}, not a function"
             help_ = f"write `{e.name}[...]`" if isinstance(decl, s.StateDecl) else ""
-            return expr.wrong(ctx, "E108", text, e.span, help_)
+            return expr.wrong(ctx, "E108", text, world.word(e.span, e.name), help_)
 
 
 def _inline(e: s.Call, decl: s.FunctionDecl, ctx: Context) -> Typed:

@@ -14,6 +14,7 @@ from policydsl.check.monitors import Monitors
 from policydsl.check.properties import properties as lower_properties
 from policydsl.check.properties import range_invariants
 from policydsl.check.scope import World
+from policydsl.check.sums import lower_sums
 from policydsl.check.tests import tests as lower_tests
 from policydsl.core.expr import Const, number
 from policydsl.core.system import CLOCK, NOW, Input, Origin, Program, StateVar, System
@@ -72,7 +73,7 @@ def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, text
         doc=module.doc,
     )
     lint(module, world, system)
-    return Program(module.path, system, tests)
+    return Program(module.path, lower_sums(system, report), tests)
 
 
 def uses_time(root: object) -> bool:

@@ -321,6 +321,10 @@ def call(e: s.Call, ctx: Context, expected: SType | None) -> Typed:
 def _numbers(e: s.Call, ctx: Context, expected: SType | None) -> list[tuple[NumberT, Expr]] | None:
     found: list[tuple[NumberT, Expr]] = []
     hint = expected if isinstance(expected, NumberT) else None
+    firm = next((a for a in e.args if not needy(a, ctx)), None)
+    if hint is None and firm is not None and any(needy(a, ctx) for a in e.args):
+        told = expr.elaborate(firm, ctx).type
+        hint = told if isinstance(told, NumberT) else None
     for arg in e.args:
         value = expr.unwrap(expr.elaborate(arg, ctx, hint), ctx, arg.span)
         if value.wrong:

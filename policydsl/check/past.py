@@ -215,7 +215,8 @@ def _action(event: s.Event, ctx: Context) -> ActionInfo | None:
     info = ctx.world.actions.get(event.action)
     if info is None:
         help_ = suggest(event.action, ctx.world.actions) or "declare it with `action`"
-        ctx.report.error("E106", f"there is no action `{event.action}`", event.span, help=help_)
+        at = ctx.world.word(event.span, event.action)
+        ctx.report.error("E106", f"there is no action `{event.action}`", at, help=help_)
     else:
         ctx.world.used.add(event.action)
     return info

@@ -152,7 +152,7 @@ def state_named(name: str, ctx: Context) -> StateInfo | None:
 def _not_a_place(e: s.Expr, ctx: Context) -> None:
     match e:
         case s.Name(name=name) if name not in ctx.locals and name not in ctx.world.declared:
-            help_ = suggest(name, ctx.world.states)
+            help_ = suggest(name, ctx.world.states) or f"declare it: `state {name}: Int = 0`"
             ctx.report.error("E101", f"there is no state variable `{name}`", e.span, help=help_)
         case s.Name(name=name):
             text = f"`{name}` is not a state variable and cannot change"
@@ -216,12 +216,13 @@ def variable(info: StateInfo, ctx: Context, e: s.Name) -> Typed:
 
 def no_field(type_: SType, name: str, e: s.Field, ctx: Context) -> None:
     """Report that a value of `type_` has no field `name`."""
+    at = ctx.world.word(e.span, name, last=True)
     if isinstance(type_, RecordT):
         known = [part for part, _ in type_.fields]
         help_ = suggest(name, known) or f"the fields are {', '.join(f'`{k}`' for k in known)}"
-        ctx.report.error("E103", f"the record `{type_.name}` has no field `{name}`", e.span, help=help_)
+        ctx.report.error("E103", f"the record `{type_.name}` has no field `{name}`", at, help=help_)
     elif type_ != ERROR_T:
         help_ = "only records have fields"
         if isinstance(type_, EntityT):
             help_ = f"an attribute of {type_} is a state variable: write `{name}[...]`"
-        ctx.report.error("E103", f"a value of type `{type_}` has no field `{name}`", e.span, help=help_)
+        ctx.report.error("E103", f"a value of type `{type_}` has no field `{name}`", at, help=help_)

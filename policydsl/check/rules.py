@@ -129,7 +129,9 @@ def _obligation(call: s.ObligationCall, matches: Expr, on: Effect, rule: s.RuleD
     if declared is None and call.name not in BUILT_IN_OBLIGATIONS:
         known = [*BUILT_IN_OBLIGATIONS, *ctx.world.obligations]
         help_ = suggest(call.name, known) or f"declare it: `obligation {call.name}(...)`"
-        ctx.report.error("E112", f"there is no obligation `{call.name}`", call.span, help=help_)
+        ctx.report.error(
+            "E112", f"there is no obligation `{call.name}`", ctx.world.word(call.span, call.name), help=help_
+        )
         return None
     ctx.world.used.add(f"obligation {call.name}")
     if declared is not None and len(declared.params) != len(call.args):

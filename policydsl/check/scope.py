@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -83,6 +84,18 @@ class World:
     def for_all(self, sort: EntityType, body: Callable[[Expr], Expr]) -> Expr:
         bound = self.fresh(sort.name.lower(), sort)
         return forall(bound, body(bound))
+
+    def word(self, span: Span, name: str, *, last: bool = False) -> Span:
+        """The place of `name` within `span`, the first or the last one; `span` itself when the source is not known."""
+        text = self.texts.get(span.path, "")
+        places = [m.start() for m in re.finditer(rf"\b{re.escape(name)}\b", text[span.start : span.end])]
+        if not places:
+            return span
+        start = span.start + places[-1 if last else 0]
+        before = text[span.start : start]
+        lines = before.count("\n")
+        column = len(before) - before.rfind("\n") if lines else span.column + len(before)
+        return Span(span.path, start, start + len(name), span.line + lines, column)
 
     def text(self, span: Span) -> str:
         """The source text of a place, on one line."""

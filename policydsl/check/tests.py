@@ -187,7 +187,8 @@ def _request(step: s.TestAction, ctx: Context, run: _Run, actions: dict[str, Act
     info = world.actions.get(step.action)
     if info is None:
         help_ = suggest(step.action, world.actions) or "a test makes requests of declared actions"
-        world.report.error("E106", f"there is no action `{step.action}`", step.span, help=help_)
+        place = world.word(step.span, step.action)
+        world.report.error("E106", f"there is no action `{step.action}`", place, help=help_)
         return
     if len(step.args) != len(info.params):
         names = ", ".join(n for n, _ in info.params)
@@ -218,4 +219,4 @@ def _rule_of(step: s.TestAction, action: Action | None, world: World) -> None:
     if step.by not in on:
         text = f"there is no rule `{step.by}` on `{step.action}`"
         help_ = suggest(step.by, on) or "leave out `by`, or name a rule"
-        world.report.error("E107", text, step.span, help=help_)
+        world.report.error("E107", text, world.word(step.span, step.by, last=True), help=help_)
