@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
-from policydsl.core.types import BOOL, BoolType, EntityType, EnumType, IntType, Scalar, StringType, Value
+from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, number, substitute, subterms, total, transform
+from policydsl.core.system import Origin, System
+from policydsl.core.types import BOOL, INT, BoolType, EntityType, EnumType, IntType, Scalar, StringType, Value
 from policydsl.regular_parse import SPECIAL
 from policydsl.state import EVERYONE_ELSE
+from policydsl.times import Kind, Kinds, duration_words, kind_of, kinds_of
 
 LONGEST = 400
-"""A sub-term that would be written with more nodes than this is written `...`: shared graphs can be huge as text."""
+"""A term that would be written with more nodes than this is written `...`, except that some levels of `and`, `or` and
+`implies` are always written: shared graphs can be huge as text."""
+_LEVELS = 3
 
 
 class _Level(IntEnum):
@@ -55,39 +59,67 @@ def place(var: str, keys: tuple[str, ...], names: Mapping[str, str] | None = Non
     return f"{base}[{', '.join(keys)}]{dot}{field}" if keys else f"{base}{dot}{field}"
 
 
-def words(expr: Expr, names: Mapping[str, str] | None = None) -> str:
+def words(
+    expr: Expr, names: Mapping[str, str] | None = None, *, system: System | None = None, step: bool = False
+) -> str:
     """`expr` in the words of the policy language. `names` gives other names to variables, inputs and parameters.
 
-    Where the state after a step is mentioned, reads of the state before it stand under `old`.
+    With `system`, durations are written as such and groups as `x in Group`. In a step property (`step`, or when the
+    state after a step is mentioned), reads of the state before it stand under `old`.
     """
-    return _Writer(expr, names or {}).text(expr, _Level.OPEN)
+    whole = _with_sums(expr, system) if system else expr
+    return _Writer(whole, names or {}, system, step).text(whole, _Level.OPEN)
+
+
+def _with_sums(expr: Expr, system: System) -> Expr:
+    """Running sums as what they are sums of."""
+    sums = {s.var: s for s in system.sums}
+    next_: dict[Expr, Expr] = {v.ref: v.next for v in system.state}
+
+    def leaf(e: Expr) -> Expr | None:
+        ref, keys = (e.args[0], e.args[1:]) if isinstance(e, Apply) and e.op is Op.SELECT else (e, ())
+        if not (isinstance(ref, Ref) and ref.space in (Space.STATE, Space.NEXT) and ref.name in sums):
+            return None
+        found = sums[ref.name]
+        whole = total(found.bound, substitute(found.body, dict(zip(found.keys, keys, strict=True))))
+        return substitute(whole, next_) if ref.space is Space.NEXT else whole
+
+    return transform(expr, leaf)
 
 
 class _Writer:
-    def __init__(self, root: Expr, names: Mapping[str, str]) -> None:
+    def __init__(self, root: Expr, names: Mapping[str, str], system: System | None, step: bool) -> None:
         self.names = names
+        self.kinds: Kinds = kinds_of(system) if system else {}
+        self.groups = {v.name for v in system.state if v.origin is Origin.GROUP} if system else set()
+        self.connected = _connected(root)
         self.bound: dict[str, str] = {}
         self.size: dict[Expr, int] = {}
         self.later: set[Expr] = set()
+        taken = {e.name for e in subterms(root) if isinstance(e, Ref) and e.space is not Space.BOUND}
         for e in subterms(root):
             args = e.args if isinstance(e, Apply) else ()
             self.size[e] = 1 + sum(self.size[a] for a in args)
             if any(a in self.later for a in args) or (isinstance(e, Ref) and e.space is Space.NEXT):
                 self.later.add(e)
             if isinstance(e, Ref) and e.space is Space.BOUND and e.name not in self.bound:
-                self.bound[e.name] = self._fresh(e.name.partition("#")[0])
-        self.stepwise = root in self.later
+                self.bound[e.name] = self._fresh(e, taken)
+        self.stepwise = step or root in self.later
 
-    def _fresh(self, base: str) -> str:
-        taken = self.bound.values()
-        return next(n for n in (base, *(f"{base}{i}" for i in range(2, len(self.bound) + 3))) if n not in taken)
+    def _fresh(self, bound: Ref, taken: set[str]) -> str:
+        """What the author called it, or else the first letter of its sort."""
+        base = bound.name.partition("#")[0]
+        base = base if base.isidentifier() else str(bound.type)[0].lower()
+        found = base
+        while found in taken or found in self.bound.values():
+            found = base + str(int(found.removeprefix(base) or 1) + 1)
+        return found
 
     def text(self, e: Expr, level: _Level) -> str:
         """`e` where something of at least this level is expected."""
-        if self.size.get(e, 1) > LONGEST:
+        if self.size.get(e, 1) > LONGEST and e not in self.connected:
             return "..."
-        option = self.option(e, ".has")
-        found, own = (f"{option} has value", _Level.COMPARE) if option else self.written(e)
+        found, own = self.written(e)
         return f"({found})" if own < level else found
 
     def written(self, e: Expr) -> tuple[str, _Level]:
@@ -96,9 +128,21 @@ class _Writer:
                 assert isinstance(e.type, Scalar)
                 return value_words(e.value, e.type), _Level.ATOM
             case Ref():
-                return self.read(e, ()), _Level.ATOM
+                return self.part(e, ())
             case Apply():
                 return self.applied(e)
+
+    def part(self, ref: Ref, keys: tuple[Expr, ...]) -> tuple[str, _Level]:
+        """A read; of a part of something that lowering took apart, in terms of the whole."""
+        base, _, field = ref.name.rpartition(".")
+        whole = Ref(base, ref.type, ref.space)
+        if base and field == "has":
+            return f"{self.read(whole, keys)} has value", _Level.COMPARE
+        if base and field[0].isupper():  # an enum case: `base` is a set of such
+            return f"{field} in {self.read(whole, keys)}", _Level.COMPARE
+        if ref.name in self.groups and len(keys) == 1:
+            return f"{self.text(keys[0], _Level.ADD)} in {self.read(ref, ())}", _Level.COMPARE
+        return self.read(ref, keys), _Level.ATOM
 
     def read(self, ref: Ref, keys: tuple[Expr, ...]) -> str:
         if ref.space is Space.BOUND:
@@ -111,7 +155,8 @@ class _Writer:
             case Op.NOT:
                 return self.negated(e.args[0])
             case Op.AND:
-                return " and ".join(self.conjuncts(e.args)), _Level.AND
+                parts = self.conjuncts(e.args)
+                return " and ".join(parts), _Level.AND if len(parts) > 1 else _Level.COMPARE
             case Op.OR:
                 chosen = self.one_of(e.args)
                 if chosen is not None:
@@ -123,7 +168,7 @@ class _Writer:
             case Op.EQ if e.args[0].type == BOOL:
                 return self.joined("iff", e.args, _Level.IFF, _Level.IMPLIES)
             case Op.EQ | Op.LE | Op.LT:
-                return self.joined("==" if e.op is Op.EQ else e.op.value, e.args, _Level.COMPARE, _Level.ADD)
+                return self.compared("==" if e.op is Op.EQ else e.op.value, e.args)
             case Op.ITE:
                 c, a, b = (self.text(x, _Level.IFF) for x in e.args)
                 return f"if {c} then {a} else {b}", _Level.OPEN
@@ -143,7 +188,7 @@ class _Writer:
             case Op.SELECT:
                 map_ = e.args[0]
                 assert isinstance(map_, Ref)
-                return self.read(map_, e.args[1:]), _Level.ATOM
+                return self.part(map_, e.args[1:])
             case Op.FORALL | Op.EXISTS:
                 return self.quantified(e), _Level.OPEN
             case Op.SUM:
@@ -152,12 +197,26 @@ class _Writer:
     def joined(self, sign: str, args: tuple[Expr, ...], own: _Level, inner: _Level) -> tuple[str, _Level]:
         return f"{self.text(args[0], inner)} {sign} {self.text(args[1], inner)}", own
 
+    def compared(self, sign: str, args: tuple[Expr, ...]) -> tuple[str, _Level]:
+        a, b = args
+        found = [self.measured(x, kind_of(y, self.kinds), _Level.ADD) for x, y in ((a, b), (b, a))]
+        return f"{found[0]} {sign} {found[1]}", _Level.COMPARE
+
+    def measured(self, e: Expr, kind: Kind | None, level: _Level) -> str:
+        """`e`, which is a time or a duration if `kind` says so."""
+        if isinstance(e, Const) and e.type == INT and (kind is Kind.SPAN or (kind is Kind.TIME and e.value)):
+            return duration_words(int(e.value))
+        return self.text(e, level)
+
     def negated(self, e: Expr) -> tuple[str, _Level]:
         if isinstance(e, Apply):
             if e.op is Op.EQ and e.args[0].type != BOOL:
-                return self.joined("!=", e.args, _Level.COMPARE, _Level.ADD)
+                return self.compared("!=", e.args)
             if e.op in (Op.LE, Op.LT):
-                return self.joined(">" if e.op is Op.LE else ">=", e.args, _Level.COMPARE, _Level.ADD)
+                return self.compared(">" if e.op is Op.LE else ">=", e.args)
+            parts = self.conjuncts(e.args) if e.op is Op.AND else []
+            if len(parts) == 1:
+                return parts[0].replace(" == ", " != ", 1), _Level.COMPARE
         option = self.option(e, ".has")
         return (f"{option} == none", _Level.COMPARE) if option else (f"not {self.text(e, _Level.NOT)}", _Level.NOT)
 
@@ -169,18 +228,34 @@ class _Writer:
         return self.read(Ref(ref.name.removesuffix(field), ref.type, ref.space), keys)
 
     def conjuncts(self, parts: tuple[Expr, ...]) -> list[str]:
-        """The parts of a conjunction; `o has a value and the value is x` becomes `o == x`."""
+        """The parts of a conjunction, those that lowering made of one condition on options put together again."""
         there = {option: e for e in parts if (option := self.option(e, ".has"))}
         known: dict[Expr, str] = {}
         for e in parts:
-            if isinstance(e, Apply) and e.op is Op.EQ:
-                for a, b in (e.args, e.args[::-1]):
-                    option = self.option(a, ".value")
-                    if option in there and there[option] not in known:
-                        known[there[option]] = ""
-                        known[e] = f"{option} == {self.text(b, _Level.ADD)}"
-        found = [known[e] if e in known else self.text(e, _Level.NOT) for e in parts]
-        return [text for text in found if text]
+            match e:
+                case Apply(op=Op.EQ, args=(a, b)) if a.type == BOOL:
+                    known |= self.same_option(a, b, e, parts)
+                case Apply(op=Op.EQ, args=args):
+                    for a, b in (args, args[::-1]):
+                        option = self.option(a, ".value")
+                        if option in there and there[option] not in known and e not in known:
+                            known |= {there[option]: "", e: f"{option} == {self.text(b, _Level.ADD)}"}
+                case Apply(op=Op.NOT, args=(Apply(op=Op.EQ, args=args),)):
+                    for a, b in (args, args[::-1]):
+                        option = self.option(a, ".value")
+                        if option in there:
+                            known.setdefault(e, f"{option} != {self.text(b, _Level.ADD)}")
+        return [text for e in parts if (text := known[e] if e in known else self.text(e, _Level.NOT))]
+
+    def same_option(self, ha: Expr, hb: Expr, iff: Expr, parts: tuple[Expr, ...]) -> dict[Expr, str]:
+        """`a has a value iff b has` and `if a has one, it is that of b`: `a == b`."""
+        for e in parts:
+            match e:
+                case Apply(op=Op.IMPLIES, args=(given, Apply(op=Op.EQ, args=(va, vb)))) if given in (ha, hb):
+                    a, b = self.option(ha, ".has"), self.option(hb, ".has")
+                    if a and b and (a, b) == (self.option(va, ".value"), self.option(vb, ".value")):
+                        return {iff: f"{a} == {b}", e: ""}
+        return {}
 
     def one_of(self, parts: tuple[Expr, ...]) -> str | None:
         """`x == A or x == B` as `x in {A, B}`."""
@@ -190,12 +265,14 @@ class _Writer:
         return f"{self.text(pairs[0][0], _Level.ADD)} in {{{', '.join(self.text(b, _Level.OPEN) for _, b in pairs)}}}"
 
     def added(self, parts: tuple[Expr, ...]) -> str:
-        found = self.text(parts[0], _Level.ADD)
+        kinds = [kind_of(p, self.kinds) for p in parts]
+        kind = Kind.SPAN if Kind.TIME in kinds or Kind.SPAN in kinds else None
+        found = self.measured(parts[0], kind, _Level.ADD)
         for part in parts[1:]:
             if isinstance(part, Const) and int(part.value) < 0:
-                found += f" - {-int(part.value):_}"
+                found += f" - {self.measured(number(-int(part.value)), kind, _Level.MUL)}"
             else:
-                found += f" + {self.text(part, _Level.MUL)}"
+                found += f" + {self.measured(part, kind, _Level.MUL)}"
         return found
 
     def quantified(self, e: Apply) -> str:
@@ -218,6 +295,18 @@ class _Writer:
                 return f"count({where})"
             return f"sum({where} . {self.text(body.args[1], _Level.OPEN)})"
         return f"sum({bound} . {self.text(body, _Level.OPEN)})"
+
+
+def _connected(root: Expr) -> set[Expr]:
+    """The upper part of a formula: `and`, `or`, `implies` and quantifiers, a few levels deep."""
+    level, found = {root}, {root}
+    for _ in range(_LEVELS):
+        level = {a for e in level if isinstance(e, Apply) and e.type == BOOL and e.op in _CONNECTIVES for a in e.args}
+        found |= level
+    return found
+
+
+_CONNECTIVES = (Op.NOT, Op.AND, Op.OR, Op.IMPLIES, Op.EQ, Op.FORALL, Op.EXISTS)
 
 
 def pattern_words(pattern: str) -> str:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
+from policydsl.core.expr import Space
 from policydsl.core.system import NOW, Origin, System
-from policydsl.core.types import BOOL, BoolType, Scalar, Value
+from policydsl.core.types import BOOL, Scalar, Value
 from policydsl.expr_words import place, value_words
 from policydsl.state import State
+from policydsl.times import Kind, Kinds, duration_words, kinds_of
 from policydsl.trace import Cell, Change, Step
-
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
-
-
-def duration_words(milliseconds: int) -> str:
-    """In the largest unit that divides it; a single day is `24h`."""
-    for size, unit in _UNITS:
-        if milliseconds and milliseconds % size == 0 and not (unit == "d" and milliseconds == size):
-            return f"{milliseconds // size:_}{unit}"
-    return f"{milliseconds:_}ms" if milliseconds else "0s"
 
 
 def describe_step(step: Step, system: System) -> str:
@@ -28,37 +21,84 @@ def describe_step(step: Step, system: System) -> str:
     prefix = f"at {duration_words(int(inputs.pop(NOW)))} " if system.timed and NOW in inputs else ""
     rules = {r.rule for a in system.actions if a.name == step.action for r in a.rules if r.effect == "approve"}
     answers = {f"{word}_{r}" for r in rules for word in ("approved", "asked")}
-    args = _arguments({n: v for n, v in inputs.items() if n not in answers}, types)
-    given = [f"{n} = {_plain(v, types.get(n))}" for n, v in inputs.items() if n in answers and v]
+    kinds = kinds_of(system)
+    texts = {n: _value(v, types.get(n), kinds.get((Space.INPUT, n))) for n, v in inputs.items()}
+    args = _arguments({n: t for n, t in texts.items() if n not in answers}, types)
+    given = [f"{n} = {t}" for n, t in texts.items() if n in answers and inputs[n]]
     return f"{prefix}{step.action}({', '.join(args)})" + (f" with {', '.join(given)}" if given else "")
 
 
-def _plain(value: Value, type: Scalar | None) -> str:
-    return str(value) if type is None else value_words(value, type)
+def _value(value: Value, type: Scalar | None, kind: Kind | None) -> str:
+    if type is None:
+        return str(value)
+    measured = kind is Kind.SPAN or (kind is Kind.TIME and value)
+    return duration_words(int(value)) if measured else value_words(value, type)
 
 
-def _arguments(inputs: dict[str, Value], types: dict[str, Scalar]) -> list[str]:
+def _arguments(inputs: dict[str, str], types: dict[str, Scalar]) -> list[str]:
     """One text for each argument as declared; what was taken apart is put together again."""
     groups: dict[str, dict[str, str]] = {}
-    flags: dict[str, bool] = {}
-    for name, value in inputs.items():
+    for name, text in inputs.items():
         base, _, field = name.partition(".")
-        groups.setdefault(base, {})[field] = _plain(value, types.get(name))
-        flags[base] = flags.get(base, True) and types.get(name) == BOOL
+        groups.setdefault(base, {})[field] = text
     found = []
     for base, fields in groups.items():
         if fields.keys() == {"has", "value"}:
             found.append(fields["value"] if fields["has"] == "true" else "none")
         elif "" in fields:
             found.append(fields[""])
-        elif flags[base]:
-            found.append("{" + ", ".join(f for f, v in fields.items() if v == "true") + "}")
+        elif all(types.get(f"{base}.{f}") == BOOL and f[0].isupper() for f in fields):
+            found.append("{" + ", ".join(f for f, text in fields.items() if text == "true") + "}")
         else:
-            found.append("(" + ", ".join(f"{f}: {v}" for f, v in fields.items()) + ")")
+            found.append("(" + ", ".join(f"{f}: {text}" for f, text in fields.items()) + ")")
     return found
 
 
 _HIDDEN = frozenset({Origin.CLOCK, Origin.MONITOR, Origin.GHOST})
+_Where = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """How cells of `system` are written."""
+
+    types: dict[str, Scalar]
+    groups: frozenset[str]
+    hidden: frozenset[str]
+    kinds: Kinds
+
+    def place(self, var: str, keys: tuple[str, ...]) -> str:
+        base, _, field = var.rpartition(".")
+        shown = tuple(k or '""' for k in keys)
+        if var in self.groups:
+            return f"{shown[0]} in {var}"
+        if base and field[0].isupper():
+            return f"{field} in {place(base, shown)}"
+        return place(var, shown)
+
+    def value(self, var: str, value: Value) -> str:
+        return _value(value, self.types[var], self.kinds.get((Space.STATE, var)))
+
+    def option(self, var: str) -> str | None:
+        """The option of which `var` is a part."""
+        base, _, field = var.rpartition(".")
+        return base if field in ("has", "value") and {f"{base}.has", f"{base}.value"} <= self.types.keys() else None
+
+    def whole(self, option: str, part: Callable[[str], Value | None]) -> str:
+        """The value of an option of which `part` tells what is known."""
+        if part(f"{option}.has") is False:
+            return "none"
+        value = part(f"{option}.value")
+        return "some" if value is None else self.value(f"{option}.value", value)
+
+
+def _cells_of(system: System) -> _Cells:
+    return _Cells(
+        {v.name: v.type for v in system.state},
+        frozenset(v.name for v in system.state if v.origin is Origin.GROUP and len(v.keys) == 1),
+        frozenset(v.name for v in system.state if v.origin in _HIDDEN),
+        kinds_of(system),
+    )
 
 
 def describe_changes(
@@ -68,20 +108,24 @@ def describe_changes(
 
     The clock, monitors and running sums are left out unless `everything` is wanted.
     """
-    types = {v.name: v.type for v in system.state}
-    options = _options(types)
-    by_cell = {(c.var, c.keys): c for c in changes}
+    write = _cells_of(system)
+    old = {(c.var, c.keys): c.before for c in changes}
+    new = {(c.var, c.keys): c.after for c in changes}
+
+    def known(side: dict[_Where, Value], keys: tuple[str, ...]) -> Callable[[str], Value | None]:
+        return lambda name: side.get((name, keys), None if before is None else before.read(name, keys))
+
     found: dict[str, None] = {}
     for c in changes:
-        if system.variable(c.var).origin in _HIDDEN and not everything:
+        option = write.option(c.var)
+        if c.var in write.hidden and not everything:
             continue
-        option = c.var.rpartition(".")[0]
-        if option in options:
-            old, new = (_option(option, c.keys, by_cell, before, types, side) for side in (_before, _after))
-            found[f"{place(option, c.keys)}: {old} -> {new}"] = None
+        if option is not None:
+            values = [write.whole(option, known(side, c.keys)) for side in (old, new)]
+            found[f"{write.place(option, c.keys)}: {values[0]} -> {values[1]}"] = None
         else:
-            old, new = value_words(c.before, types[c.var]), value_words(c.after, types[c.var])
-            found[f"{place(c.var, c.keys)}: {old} -> {new}"] = None
+            values = [write.value(c.var, v) for v in (c.before, c.after)]
+            found[f"{write.place(c.var, c.keys)}: {values[0]} -> {values[1]}"] = None
     return list(found)
 
 
@@ -90,53 +134,19 @@ def describe_change(change: Change, system: System) -> str:
     return "".join(describe_changes((change,), system, everything=True))
 
 
-def describe_cells(cells: Sequence[Cell], system: System) -> list[str]:
-    """The cells of a start, as a test would give them: `trust[s1] = 80`."""
-    types = {v.name: v.type for v in system.state}
-    options = _options(types)
+def describe_cells(cells: Iterable[Cell], system: System) -> list[str]:
+    """The cells of a start, nearly as a test would give them: `trust[s1] = 80`, `bob in Admins`."""
+    write = _cells_of(system)
     values = {(c.var, c.keys): c.value for c in cells}
     found: dict[str, None] = {}
-    for c in cells:
-        option = c.var.rpartition(".")[0]
-        if option in options:
-            has = values.get((f"{option}.has", c.keys), True)
-            value = values.get((f"{option}.value", c.keys))
-            type = types[f"{option}.value"]
-            text = "none" if not has else "some" if value is None else value_words(value, type)
-            found[f"{place(option, c.keys)} = {text}"] = None
+    for (var, keys), value in values.items():
+        option = write.option(var)
+        where = write.place(option or var, keys)
+        if option is not None:
+            whole = write.whole(option, lambda name, keys=keys: values.get((name, keys)))  # type: ignore[misc]
+            found[f"{where} = {whole}"] = None
+        elif " in " in where:
+            found[where if value else f"not {where}"] = None
         else:
-            found[f"{place(c.var, c.keys)} = {value_words(c.value, types[c.var])}"] = None
+            found[f"{where} = {write.value(var, value)}"] = None
     return list(found)
-
-
-def _options(types: dict[str, Scalar]) -> set[str]:
-    bases = {n.removesuffix(".has") for n, t in types.items() if n.endswith(".has") and isinstance(t, BoolType)}
-    return {b for b in bases if f"{b}.value" in types}
-
-
-def _before(c: Change) -> Value:
-    return c.before
-
-
-def _after(c: Change) -> Value:
-    return c.after
-
-
-def _option(
-    option: str,
-    keys: tuple[str, ...],
-    changes: dict[tuple[str, tuple[str, ...]], Change],
-    before: State | None,
-    types: dict[str, Scalar],
-    side: Callable[[Change], Value],
-) -> str:
-    def part(name: str) -> Value | None:
-        change = changes.get((name, keys))
-        if change is not None:
-            return side(change)
-        return None if before is None else before.read(name, keys)
-
-    if part(f"{option}.has") is False:
-        return "none"
-    value = part(f"{option}.value")
-    return "some" if value is None else value_words(value, types[f"{option}.value"])
