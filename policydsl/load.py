@@ -25,7 +25,8 @@ class _Files:
     def module(self, path: str) -> s.Module | None:
         if path not in self.modules:
             own = Report()
-            self.texts[path] = self.read(path)
+            if path not in self.texts:
+                self.texts[path] = self.read(path)
             parsed = parse(path, self.texts[path], own)
             self.report.found += [d for d in own.found if d not in self.report.found]
             self.modules[path] = None if own.failed else parsed

@@ -8,7 +8,7 @@ from policydsl import syntax as s
 from policydsl.check import expr, types
 from policydsl.check.functions import check_function
 from policydsl.check.places import all_leaves, variants
-from policydsl.check.scope import ActionInfo, Context, StateInfo, World, suggest
+from policydsl.check.scope import RESERVED, ActionInfo, Context, StateInfo, World, suggest
 from policydsl.check.strings import valid
 from policydsl.check.surface import (
     ERROR_T,
@@ -31,23 +31,12 @@ from policydsl.check.surface import (
     scalar_type,
 )
 from policydsl.core.expr import FALSE, Const, Expr, Ref, Space
-from policydsl.core.system import CLOCK, NOW, Input, Origin, Param, StateVar
+from policydsl.core.system import Input, Origin, Param, StateVar
 from policydsl.core.types import BOOL, EntityType, EnumType, Scalar
 from policydsl.diagnostics import Label
 from policydsl.source import Span
 
 BUILT_IN_OBLIGATIONS = ("approve", "redact", "quarantine", "notify", "log", "alert")
-_RESERVED = {
-    NOW: "the time of a request",
-    CLOCK: "the time of the last allowed request",
-    "allowed": "the decision, in asserts",
-    "denied": "the decision, in asserts",
-    "pending": "the decision, in asserts",
-    "min": "a built-in function",
-    "max": "a built-in function",
-    "abs": "a built-in function",
-    **dict.fromkeys(types.BUILT_IN, "a built-in type"),
-}
 
 
 def declare(decls: tuple[s.Decl, ...], world: World) -> None:
@@ -112,10 +101,10 @@ def _new(decl: s.Declaration, name: str, among: dict[str, s.Declaration], world:
 
 
 def _free(name: str, span: Span, world: World) -> bool:
-    if name in _RESERVED:
+    if name in RESERVED:
         at = world.word(span, name)
-        world.report.error("E105", f"`{name}` is {_RESERVED[name]}", at, help="choose another name")
-    return name not in _RESERVED
+        world.report.error("E105", f"`{name}` is {RESERVED[name]}", at, help="choose another name")
+    return name not in RESERVED
 
 
 def _nominal_types(known: Iterable[s.Decl], world: World) -> None:

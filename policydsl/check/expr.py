@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from policydsl import syntax as s
 from policydsl.check import binders, operators, past, places, types
-from policydsl.check.scope import Context, article, kind_of, suggest
+from policydsl.check.scope import RESERVED, Context, article, kind_of, suggest
 from policydsl.check.surface import (
     BAD,
     BOOL_T,
@@ -187,7 +187,7 @@ def name(e: s.Name, ctx: Context, expected: SType | None) -> Typed:
         return Typed(local.type, local.value)
     if isinstance(expected, EnumT) and called in expected.core.cases:
         return enum_case(expected, called, ctx)
-    if called == CLOCK and ctx.read is not None and not ctx.names_individuals:
+    if called == CLOCK and ctx.read is not None and not isinstance(expected, EntityT):
         return Typed(TIME_T, One(ctx.read(CLOCK, (), INT, ())))
     if called == "now":
         return _now(e, ctx)
@@ -348,7 +348,9 @@ def shadow(called: str, span: Span, ctx: Context) -> None:
     world = ctx.world
     span = world.word(span, called)
     decl = world.declared.get(called)
-    if called in ctx.locals:
+    if called in RESERVED:
+        world.report.error("E105", f"`{called}` is {RESERVED[called]}", span, help="choose another name")
+    elif called in ctx.locals:
         world.report.warn("W703", f"`{called}` hides another `{called}`", span, help="give one of them another name")
     elif decl is not None:
         text = f"`{called}` hides the {kind_of(decl)} `{called}`"

@@ -33,16 +33,16 @@ def lower(
         text = "this policy is nested too deeply"
         own.error("I902", text, module.span, help="split long expressions into functions")
         program = None
+    known = {(d.code, d.span, d.text) for d in report.found}
     for found in own.found:
-        if found not in report.found:
+        if (found.code, found.span, found.text) not in known:
+            known.add((found.code, found.span, found.text))
             report.found.append(found)
     return None if own.failed else program
 
 
 def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, texts: Mapping[str, str]) -> Program | None:
-    foreign = tuple(
-        d for other in imports for d in other.declarations if not isinstance(d, s.PropertyDecl | s.TestDecl)
-    )
+    foreign = tuple(d for other in imports for d in other.declarations if _shared(d))
     decls = (*foreign, *module.declarations)
     world = World(report, module.path, texts)
     world.timed = uses_time(decls)
@@ -74,6 +74,11 @@ def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, text
     )
     lint(module, world, system)
     return Program(module.path, lower_sums(system, report), tests)
+
+
+def _shared(decl: s.Decl) -> bool:
+    """What an import brings in: all but the claims and tests of the other module; its assumptions are checks."""
+    return not isinstance(decl, s.PropertyDecl | s.TestDecl) or getattr(decl, "kind", "") == "assume"
 
 
 def uses_time(root: object) -> bool:

@@ -9,7 +9,7 @@ from policydsl.check import expr, limits, strings, types
 from policydsl.check.declare import BUILT_IN_OBLIGATIONS
 from policydsl.check.scope import ActionInfo, Context, read_state, select_actions, suggest
 from policydsl.check.surface import DURATION_T, ERROR_T, MapT, One, Typed
-from policydsl.core.expr import Expr, Ref, Space, conj, disj, implies, le, negate, number, string, sub
+from policydsl.core.expr import Const, Expr, Ref, Space, conj, disj, implies, le, negate, number, refs, string, sub
 from policydsl.core.system import NOW, Effect, Guard, GuardKind, Input, Obligation, RuleUse
 from policydsl.core.types import BOOL, INT
 
@@ -83,12 +83,15 @@ def _approve(rule: s.RuleDecl, matches: Expr, ctx: Context, into: Combined) -> N
     if rule.within is not None:
         asked = Input(f"asked_{rule.name}", INT, f"when approval was asked for: {rule.name}")
         into.inputs.append(asked)
-        within = types.constant_int(rule.within, ctx, DURATION_T, "how long an approval may take", "E507")
-        if within is not None:
+        within = expr.scalar(rule.within, ctx, DURATION_T)
+        if within is not None and not (isinstance(within, Const) or refs(within, space=Space.PARAM) == (within,)):
+            text = "how long an approval holds must be constant"
+            ctx.report.error("E507", text, rule.within.span, help="write a duration, a constant or a parameter")
+        elif within is not None:
             # SOUND: an answer to a question that is yet to be asked is no answer.
-            in_time = conj(le(asked.ref, NOW_REF), le(sub(NOW_REF, asked.ref), number(within)))
+            in_time = conj(le(asked.ref, NOW_REF), le(sub(NOW_REF, asked.ref), within))
             answered = conj(answered, in_time)
-            args.append(number(within))
+            args.append(within)
     else:
         args.append(number(0))
     reason = rule.because or f"{rule.by or 'somebody'} must approve: {rule.name}"

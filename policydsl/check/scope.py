@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from policydsl import syntax as s
 from policydsl.check.surface import EntityT, EnumT, Local, RecordT, SType, Typed
 from policydsl.core.expr import Apply, Expr, Op, Ref, Space, forall, negate, select
-from policydsl.core.system import Input, Param
+from policydsl.core.system import CLOCK, NOW, Input, Param
 from policydsl.core.types import EntityType, MapType, Scalar
 from policydsl.diagnostics import Report
 from policydsl.source import Span
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 Reader = Callable[[str, tuple[EntityType, ...], Scalar, tuple[Expr, ...]], Expr]
 """Reads the cell of a leaf (name, types of its keys, type) at some keys."""
+
+
+RESERVED = {
+    NOW: "the time of a request",
+    CLOCK: "the time of the last allowed request",
+    "allowed": "the decision, in asserts",
+    "denied": "the decision, in asserts",
+    "pending": "the decision, in asserts",
+    "min": "a built-in function",
+    "max": "a built-in function",
+    "abs": "a built-in function",
+    **dict.fromkeys(("Bool", "Int", "Time", "Duration", "String"), "a built-in type"),
+}
+"""Names that mean the same in every policy."""
 
 
 @dataclass(frozen=True, slots=True)
