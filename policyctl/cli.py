@@ -131,7 +131,7 @@ def verify(
     _refuse_unmatched(properties, run)
     if traces is not None:
         _write_traces(run, traces)
-    emit(run, format_, output, verbose)
+    emit(run, format_, output, verbose, _debug())
     return exit_code(run)
 
 
@@ -151,7 +151,7 @@ def _write_traces(run: Run, directory: Path) -> None:
 def check(paths: tuple[str, ...], format_: str, output: Path | None, jobs: int) -> int:
     """Check that the policies in PATHS are well formed: names, types, rules, and suspicious spots. Calls no solver."""
     run = _run("check", paths, Options(), Cache(None), jobs)
-    emit(run, format_, output, verbose=False)
+    emit(run, format_, output, False, _debug())
     return exit_code(run)
 
 
@@ -164,7 +164,7 @@ def check(paths: tuple[str, ...], format_: str, output: Path | None, jobs: int) 
 def test(paths: tuple[str, ...], format_: str, output: Path | None, jobs: int, verbose: bool) -> int:
     """Run the `test` blocks of the policies in PATHS in the reference interpreter."""
     run = _run("test", paths, Options(), Cache(None), jobs)
-    emit(run, format_, output, verbose)
+    emit(run, format_, output, verbose, _debug())
     return exit_code(run)
 
 
@@ -175,6 +175,10 @@ def _run(
     with progress_on(sys.stderr, command) as progress:
         files = run_files(command, paths, options, cache, jobs, progress, certificates)
     return Run(command, files, time.perf_counter() - begun)
+
+
+def _debug() -> bool:
+    return bool(click.get_current_context().obj)
 
 
 def _refuse_unmatched(properties: tuple[str, ...], run: Run) -> None:
@@ -192,7 +196,8 @@ def run(arguments: list[str]) -> int:
 
     debug = "--debug" in arguments
     try:
-        answer = commands.main([a for a in arguments if a != "--debug"], "policyctl", standalone_mode=False)
+        without = [a for a in arguments if a != "--debug"]
+        answer = commands.main(without, "policyctl", standalone_mode=False, obj=debug)
         return answer if isinstance(answer, int) else OK
     except click.ClickException as error:
         error.show()

@@ -13,9 +13,12 @@ def main(arguments: list[str] | None = None) -> int:
 
         sys.stdout.write(f"policyctl {__version__}\n")
         return 0
-    from policyctl.cli import run
+    try:
+        from policyctl.cli import run
 
-    return run(given)
+        return run(given)
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

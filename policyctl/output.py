@@ -13,8 +13,8 @@ from policyctl.results import Run
 FORMATS = ("text", "json", "sarif", "junit", "github")
 
 
-def emit(run: Run, format_: str, output: Path | None, verbose: bool) -> None:
-    """Write the report to `output`, or to standard output."""
+def emit(run: Run, format_: str, output: Path | None, verbose: bool, debug: bool = False) -> None:
+    """Write the report to `output`, or to standard output. `debug` adds the tracebacks of what failed inside."""
     text = render(run, format_, own_paint() if output is None else PLAIN, verbose)
     if output is None:
         write_out(text)
@@ -25,8 +25,11 @@ def emit(run: Run, format_: str, output: Path | None, verbose: bool) -> None:
         sys.stderr.write(f"{summary(run)}\n")
     for file in run.files:
         if file.crash:
-            sys.stderr.write(f"\npolicyctl failed on {file.path}. Please report this, with the policy if you can:\n")
-            sys.stderr.write(file.crash.rstrip("\n") + "\n")
+            sys.stderr.write(f"policyctl failed on {file.path}: {file.crash.strip().splitlines()[-1]}\n")
+            if debug:
+                sys.stderr.write(f"{file.crash.rstrip()}\n\n")
+    if any(f.crash for f in run.files) and not debug:
+        sys.stderr.write("That is a fault of the tool: please report it, with what --debug prints beside.\n")
 
 
 def own_paint() -> Paint:

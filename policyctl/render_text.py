@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
@@ -50,8 +51,11 @@ def render_property(view: PropertyView, width: int, paint: Paint = PLAIN, verbos
     expectation = ""
     if view.expected != "proved":
         expectation = "  (expected)" if view.as_expected else f"  (expected {view.expected})"
-    head = f"{paint(style, _SYMBOLS[view.status])} {view.name.ljust(width)}   {paint(style, word.ljust(9))} {rest}"
-    yield f"  {head.rstrip()}{paint('dim', expectation)}"
+    head = f"{paint(style, _SYMBOLS[view.status])} {view.name.ljust(width)}   {paint(style, word.ljust(9))}"
+    long = view.status == "unknown" and width + len(rest) > WIDTH - 20
+    yield f"  {head if long else f'{head} {rest}'.rstrip()}{paint('dim', expectation)}".rstrip()
+    if long:
+        yield textwrap.fill(rest, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
     if view.trace is not None and (verbose or view.status == "refuted"):
         note = view.because or ("" if view.kind == "reachable" else f"breaks `{view.name}`")
         yield from render_trace(view.trace, paint, f"{note}: {short_place(view.span)}" if note else "")

@@ -276,7 +276,8 @@ def test_ctrl_c_leaves_a_clean_state(place: Path, times: int) -> None:
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=60)
     assert "Traceback" not in errors
-    assert started.returncode == 130 or not errors
+    # A KeyboardInterrupt inside an `exec`, as imports do it, makes Python end itself by the signal.
+    assert started.returncode in {130, -signal.SIGINT} or not errors
     halves = [p for p in (place / "cache").glob("*") if p.name.startswith(".") and p.name != ".gitignore"]
     assert halves == []
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
-from policydsl.load import load
 
+import policydsl
 from policyctl.render_pages import markdown, page_text
 from policydsl.codes import CODES
 from policydsl.diagnostics import Report
+from policydsl.load import load
 
 ROOT = Path(__file__).parent.parent
 CODE = re.compile(r"[EWRI]\d{3}")
@@ -29,6 +32,16 @@ def used() -> dict[str, str]:
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
                     found[node.value] = path.relative_to(ROOT).as_posix()
     return found
+
+
+def test_no_code_has_two_pages() -> None:
+    owners: dict[str, list[str]] = {}
+    for module in iter_modules(policydsl.__path__):
+        if module.name.startswith("pages_"):
+            for code in import_module(f"policydsl.{module.name}").PAGES:
+                owners.setdefault(code, []).append(module.name)
+    assert {code: names for code, names in owners.items() if len(names) > 1} == {}
+    assert set(owners) == set(CODES)
 
 
 def test_each_code_in_the_sources_has_a_page() -> None:
