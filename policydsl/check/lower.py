@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import PurePosixPath
 
 from policydsl import syntax as s
@@ -84,6 +84,7 @@ def _shared(decl: s.Decl) -> bool:
 def uses_time(root: object) -> bool:
     """Whether the meaning of a piece of syntax depends on the time of requests."""
     todo = [root]
+    parts: dict[type, tuple[str, ...]] = {}
     while todo:
         node = todo.pop()
         match node:
@@ -99,8 +100,11 @@ def uses_time(root: object) -> bool:
                 return True
             case tuple():
                 todo += node
-            case _ if is_dataclass(node):
-                todo += [getattr(node, f.name) for f in fields(node) if f.name not in ("span", "name_span")]
+            case s.Node():
+                kind = type(node)
+                if kind not in parts:
+                    parts[kind] = tuple(f.name for f in fields(node) if f.name not in ("span", "name_span"))
+                todo += [getattr(node, name) for name in parts[kind]]
             case _:
                 pass
     return False
