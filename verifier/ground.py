@@ -170,7 +170,7 @@ def _instantiate(e: Expr, terms: dict[EntityType, list[Expr]], names: Names) -> 
 
 
 def _anybody(type: EntityType) -> Expr:
-    return Ref("somebody", type, Space.BOUND)
+    return Ref(f"some {type.name}", type, Space.BOUND)
 
 
 def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
