@@ -8,7 +8,8 @@ from pathlib import PurePath
 
 from policyctl.paint import PLAIN, Paint
 from policyctl.render_diagnostics import render_diagnostics
-from policyctl.results import FileResult, PropertyView, Run, TestView, TraceView, VacuityView
+from policyctl.results import FileResult, PropertyView, Remark, Run, TestView, TraceView
+from policyctl.to_diagnostics import remark_text
 from policydsl.diagnostics import Severity
 from policydsl.source import Span
 
@@ -34,8 +35,9 @@ def _file(file: FileResult, paint: Paint, verbose: bool) -> Iterator[str]:
     width = max((len(p.name) for p in file.properties), default=0)
     for view in file.properties:
         yield from render_property(view, min(width, 40), paint, verbose)
-    for vacuity in file.vacuities:
-        yield _vacuity(vacuity, paint)
+    for remark in file.remarks:
+        if verbose or not remark.is_note:
+            yield from _remark(remark, paint, verbose)
     passed = [t for t in file.tests if t.passed]
     for test in file.tests:
         if not test.passed or verbose:
@@ -108,10 +110,12 @@ def render_trace(trace: TraceView, paint: Paint = PLAIN, note: str = "") -> Iter
         yield f"      {paint('yellow', f'<- {note}')}"
 
 
-def _vacuity(vacuity: VacuityView, paint: Paint) -> str:
-    doubt = "" if vacuity.certain else " (no witness found; not a proof)"
-    place = f"   {short_place(vacuity.span)}" if vacuity.span.path else ""
-    return f"  {paint('yellow', '!')} {vacuity.subject} {vacuity.text}{doubt}{paint('dim', place)}"
+def _remark(remark: Remark, paint: Paint, verbose: bool) -> Iterator[str]:
+    symbol = paint("cyan", "·") if remark.is_note else paint("yellow", "!")
+    place = paint("dim", f"   {short_place(remark.span)}") if remark.span.path else ""
+    yield f"  {symbol} {remark_text(remark)}{place}"
+    if remark.witness is not None and verbose:
+        yield from render_trace(remark.witness, paint)
 
 
 def _test(test: TestView, paint: Paint) -> Iterator[str]:
@@ -128,6 +132,7 @@ def summary(run: Run, paint: Paint = PLAIN) -> str:
     parts = []
     errors = sum(d.severity is Severity.ERROR for d in run.diagnostics)
     warnings = sum(d.severity is Severity.WARNING for d in run.diagnostics)
+    warnings += sum(not r.is_note for f in run.files for r in f.remarks)
     crashes = sum(bool(f.crash) for f in run.files)
     if crashes:
         parts.append(paint("bold red", _count(crashes, "internal error")))

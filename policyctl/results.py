@@ -55,13 +55,21 @@ class PropertyView:
 
 
 @dataclass(frozen=True, slots=True)
-class VacuityView:
-    """Something that never matters; `certain` when proved, else merely not found."""
+class Remark:
+    """Something to know beside the verdicts: what never matters, rules that stand in each other's way.
 
-    subject: str
+    `certain` when proved, else merely not found. `code` R813 and above are for information.
+    """
+
+    code: str
     text: str
-    certain: bool
+    certain: bool = True
+    witness: TraceView | None = None
     span: Span = NOWHERE
+
+    @property
+    def is_note(self) -> bool:
+        return self.code >= "R813"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ class FileResult:
     digest: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
     properties: tuple[PropertyView, ...] = ()
-    vacuities: tuple[VacuityView, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     tests: tuple[TestView, ...] = ()
     crash: str = ""
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from policyctl.results import FileResult, PropertyView, StepView, TestView, TraceView, VacuityView
+from policyctl.results import FileResult, PropertyView, Remark, StepView, TestView, TraceView
 from policydsl.diagnostics import Diagnostic, Label, Severity
 from policydsl.source import NOWHERE, Span
 
@@ -20,7 +20,7 @@ def file_to_json(result: FileResult) -> Json:
         "digest": result.digest,
         "diagnostics": [_diagnostic_to_json(d) for d in result.diagnostics],
         "properties": [_property_to_json(p) for p in result.properties],
-        "vacuities": [_vacuity_to_json(v) for v in result.vacuities],
+        "remarks": [_remark_to_json(r) for r in result.remarks],
         "tests": [_test_to_json(t) for t in result.tests],
         **({"crash": result.crash} if result.crash else {}),
     }
@@ -33,7 +33,7 @@ def file_from_json(data: Mapping[str, Any]) -> FileResult:
         digest=data["digest"],
         diagnostics=tuple(map(_diagnostic_from_json, data["diagnostics"])),
         properties=tuple(map(_property_from_json, data["properties"])),
-        vacuities=tuple(map(_vacuity_from_json, data["vacuities"])),
+        remarks=tuple(map(_remark_from_json, data["remarks"])),
         tests=tuple(
             TestView(
                 t["name"],
@@ -123,12 +123,19 @@ def _property_from_json(data: Json) -> PropertyView:
     )
 
 
-def _vacuity_to_json(v: VacuityView) -> Json:
-    return {"subject": v.subject, "text": v.text, "certain": v.certain, "span": _span_to_json(v.span)}
+def _remark_to_json(r: Remark) -> Json:
+    return {
+        "code": r.code,
+        "text": r.text,
+        "certain": r.certain,
+        "witness": _trace_to_json(r.witness),
+        "span": _span_to_json(r.span),
+    }
 
 
-def _vacuity_from_json(data: Json) -> VacuityView:
-    return VacuityView(data["subject"], data["text"], data["certain"], _span_from_json(data["span"]))
+def _remark_from_json(data: Json) -> Remark:
+    witness = _trace_from_json(data["witness"])
+    return Remark(data["code"], data["text"], data["certain"], witness, _span_from_json(data["span"]))
 
 
 def _test_to_json(t: TestView) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policyctl.results import FileResult, PropertyView, VacuityView
+from policyctl.results import FileResult, PropertyView, Remark
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.source import Span
 
@@ -12,7 +12,7 @@ def diagnostics_of(file: FileResult) -> tuple[Diagnostic, ...]:
     return (
         *file.diagnostics,
         *(d for p in file.properties if (d := property_diagnostic(p)) is not None),
-        *(vacuity_diagnostic(file, v) for v in file.vacuities),
+        *(remark_diagnostic(file, r) for r in file.remarks),
         *(d for t in file.tests for d in t.failures),
         *([crash_diagnostic(file)] if file.crash else []),
     )
@@ -33,12 +33,14 @@ def property_diagnostic(view: PropertyView) -> Diagnostic | None:
     return _error("R801", f"`{view.name}` is refuted in {steps} step{'' if steps == 1 else 's'}{because}", view.span)
 
 
-def vacuity_diagnostic(file: FileResult, vacuity: VacuityView) -> Diagnostic:
-    doubt = "" if vacuity.certain else " (no witness found; not a proof)"
-    text = f"{vacuity.subject} {vacuity.text}{doubt}"
-    return Diagnostic(
-        "R811", Severity.WARNING, text, vacuity.span if vacuity.span.path else Span(file.path, 0, 0, 1, 1)
-    )
+def remark_diagnostic(file: FileResult, remark: Remark) -> Diagnostic:
+    severity = Severity.NOTE if remark.is_note else Severity.WARNING
+    span = remark.span if remark.span.path else Span(file.path, 0, 0, 1, 1)
+    return Diagnostic(remark.code, severity, remark_text(remark), span)
+
+
+def remark_text(remark: Remark) -> str:
+    return remark.text if remark.certain else f"{remark.text} (not proved)"
 
 
 def crash_diagnostic(file: FileResult) -> Diagnostic:

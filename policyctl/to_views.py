@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policyctl.results import PropertyView, StepView, TestView, TraceView, VacuityView
+from policyctl.results import PropertyView, StepView, TestView, TraceView
 from policydsl.core.expr import subterms
 from policydsl.core.system import Program, Property, PropertyKind, System, Test
 from policydsl.core.types import EntityType, MapType
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.interp import states
 from policydsl.run_tests import run_test
-from policydsl.source import NOWHERE, Span
 from policydsl.to_words import describe_cells, describe_changes, describe_step, value_words, words
 from policydsl.trace import Step, Trace
 from policydsl.trace_json import to_json
@@ -20,19 +19,6 @@ from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verification, Wi
 
 def properties_of(system: System, verification: Verification) -> tuple[PropertyView, ...]:
     return tuple(property_view(system, outcome) for outcome in verification.outcomes)
-
-
-def vacuities_of(system: System, verification: Verification) -> tuple[VacuityView, ...]:
-    return tuple(VacuityView(v.subject, v.text, v.certain, _place(system, v.subject)) for v in verification.vacuities)
-
-
-def _place(system: System, subject: str) -> Span:
-    """Where the first name in backticks is declared."""
-    name = subject.split("`")[1] if "`" in subject else ""
-    places = {a.name: a.span for a in system.actions}
-    places |= {r.rule: r.span for a in system.actions for r in a.rules}
-    places |= {p.name: p.span for p in system.properties}
-    return places.get(name, NOWHERE)
 
 
 def property_view(system: System, outcome: Outcome) -> PropertyView:

@@ -11,7 +11,7 @@ from pathlib import Path
 from policyctl.files import beside, decode
 from policyctl.options import Options
 from policyctl.results import FileResult
-from policyctl.to_views import properties_of, tests_of, vacuities_of
+from policyctl.to_views import properties_of, tests_of
 from policydsl.automaton import automaton
 from policydsl.core.system import Program
 from policydsl.diagnostics import Diagnostic, Report
@@ -87,6 +87,8 @@ def _verify(
         if not only:
             return result
     # Not above: `check` and `test` do not wait for the solvers to load.
+    from policyctl.to_remarks import proved_invariants, remarks_of
+    from verifier.rules import analyse
     from verifier.verify import Settings, verify_with_proofs
 
     settings = Settings(only=only)
@@ -102,7 +104,7 @@ def _verify(
         result,
         digest=verification.digest,
         properties=properties_of(system, verification),
-        vacuities=vacuities_of(system, verification),
+        remarks=remarks_of(system, verification, analyse(system, proved_invariants(verification))),
     )
 
 

@@ -79,4 +79,25 @@ PAGES: dict[str, Page] = {
         "",
         "Remove it, or mend the condition that keeps it from mattering.",
     ),
+    "R812": Page(
+        "a rule stands in the shadow of others",
+        "Wherever the rule matches, another one decides already: it says what another rule says, or is contained in "
+        "others of its effect, or whatever it permits is forbidden. So changing it changes nothing, which is not what "
+        "a reader of the policy will think.",
+        "",
+        "Remove the rule, or mend the condition of the one that covers it.",
+    ),
+    "R813": Page(
+        "a permit and a forbid meet",
+        "Some request matches both. That is no fault: forbid wins. It is said, with such a request, because the places "
+        "where rules meet are those where policies are misread.",
+        "",
+        "Nothing, if forbid should win there. `assert name: forbid a overrides permit b` writes down that it is meant.",
+    ),
+    "R814": Page(
+        "a question about the rules stays open",
+        "The solver gave up on whether a rule ever matters. Verdicts on properties do not depend on it.",
+        "",
+        "Simplify the conditions of the rule.",
+    ),
 }

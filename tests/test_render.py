@@ -14,7 +14,7 @@ from policyctl.output import FORMATS, render
 from policyctl.paint import PLAIN, Paint, wants_colour
 from policyctl.render_diagnostics import render_diagnostic
 from policyctl.render_text import render_run, summary
-from policyctl.results import FileResult, PropertyView, Run, StepView, TestView, TraceView, VacuityView
+from policyctl.results import FileResult, PropertyView, Remark, Run, StepView, TestView, TraceView
 from policyctl.results_json import file_from_json, file_to_json
 from policydsl.diagnostics import Diagnostic, Label, Severity
 from policydsl.source import Span
@@ -241,7 +241,7 @@ EVERYTHING = of(
             ),
         ),
         properties=(replace(REFUTED_VIEW, expected="proved"), UNKNOWN_VIEW, replace(PROVED, expected="refuted")),
-        vacuities=(VacuityView("rule `r` on `a`", "decides nothing", True),),
+        remarks=(Remark("R811", "rule `r` decides nothing", False), Remark("R813", "they meet", witness=DOUBLE_VOTE)),
         tests=(TestView("good"), TestView(NASTY, (FAILURE,), DOUBLE_VOTE, THERE)),
     ),
     FileResult("crashed.policy", crash="Traceback\nZeroDivisionError: no"),
