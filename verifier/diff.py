@@ -14,8 +14,8 @@ from enum import Enum
 import z3
 
 from policydsl.core.after import reads
-from policydsl.core.expr import FALSE, Expr, conj, disj
-from policydsl.core.system import Action, Guard, GuardKind, PropertyKind, System
+from policydsl.core.expr import FALSE, Expr, conj, disj, negate
+from policydsl.core.system import Action, Guard, GuardKind, Property, PropertyKind, System
 from policydsl.interp import Request
 from policydsl.trace import Trace
 from verifier.bounded import Goal, Limits, Searcher
@@ -28,10 +28,12 @@ from verifier.rules_ask import Asker
 from verifier.situation import Situation, smallest
 from verifier.solve import Answer
 from verifier.verdict import Proved, Verification
+from verifier.verify import Settings, verify
 
 __all__ = ["Diff", "Difference", "Edit", "Kind", "Shown", "VerdictChange", "diff"]
 
 RLIMIT = 2_000_000
+PROOF_RLIMIT = 3_000_000
 DEPTH = 6
 LIMITS = Limits(depth=DEPTH, total=20_000_000)
 
@@ -41,6 +43,7 @@ class Shown(Enum):
 
     RUN = "run"  # a run from an initial state shows it
     STATE = "state"  # some state shows it, but no run that was looked for gets there
+    DRIFT = "drift"  # the same, and only where the two versions are in different states
     UNKNOWN = "unknown"  # neither shown nor ruled out
 
 
@@ -48,8 +51,8 @@ class Shown(Enum):
 class Difference:
     """One way in which answers to requests of `action` differ.
 
-    `old` and `new` are the same requests, put to each version; the last one shows it. With `Shown.STATE` they start in
-    a state that may be unreachable, and no run of up to `depth` requests was found.
+    `old` and `new` are the same requests, put to each version; the last one shows it. With `STATE` and `DRIFT` they
+    start in a state that may be unreachable: no run of up to `depth` requests shows it.
     """
 
     action: str
@@ -97,14 +100,17 @@ def diff(
     old_results: Verification | None = None,
     new_results: Verification | None = None,
     limits: Limits = LIMITS,
+    prove: bool = True,
 ) -> Diff:
-    """Everything that differs. Proved invariants among the results rule out states that no run reaches."""
+    """Everything that differs. Proved invariants among the results rule out states that no run reaches, and with
+    `prove` such invariants are also looked for.
+    """
     alignment = Alignment(old, new)
     skipped = tuple(
         a.name for a in new.actions if a.name not in alignment.names and a.name in {b.name for b in old.actions}
     )
     known = [(OLD, e) for e in _proved(old_results)] + [(NEW, e) for e in _proved(new_results)]
-    found = _Comparison(alignment, known, limits).differences()
+    found = _Comparison(alignment, known, limits, prove).differences()
     return Diff(old.name, new.name, edits(alignment), found, _verdicts(old_results, new_results), skipped)
 
 
@@ -124,10 +130,21 @@ def _verdicts(old: Verification | None, new: Verification | None) -> tuple[Verdi
     return tuple(VerdictChange(n, before.get(n, ""), after.get(n, "")) for n in names if before.get(n) != after.get(n))
 
 
+@dataclass(frozen=True)
+class _Open:
+    """A difference that no single request shows at the start, and what to say unless a run shows it."""
+
+    goal: Goal
+    pair: Pair
+    kind: Kind
+    otherwise: Difference
+
+
 class _Comparison:
-    def __init__(self, alignment: Alignment, known: Sequence[tuple[str, Expr]], limits: Limits) -> None:
+    def __init__(self, alignment: Alignment, known: Sequence[tuple[str, Expr]], limits: Limits, prove: bool) -> None:
         self.alignment = alignment
         self.limits = limits
+        self.prove = prove
         self.context = z3.Context()
         self.player = Player(alignment)
         self.joint = System(f"{alignment.old.name} and {alignment.new.name}", (), (), (), ())
@@ -142,27 +159,25 @@ class _Comparison:
 
     def differences(self) -> tuple[Difference, ...]:
         found: list[Difference] = []
-        open_: list[tuple[Goal, Pair, Kind, Situation | None]] = []
+        open_: list[_Open] = []
         for name in self.alignment.names:
             if self.alignment.unchanged(name):
                 continue
             pair = self.alignment.pair(name)
             cases = [*decisions(pair), *obligations(pair), *effects(self.alignment, name)]
             for kind in Kind:
-                result = self._compare(pair, kind, [c for c in cases if c.kind is kind])
-                if isinstance(result, Difference):
-                    found.append(result)
-                elif result is not None:
-                    open_.append((result[0], pair, kind, result[1]))
+                match self._compare(pair, kind, [c for c in cases if c.kind is kind]):
+                    case Difference() as difference:
+                        found.append(difference)
+                    case _Open() as later:
+                        open_.append(later)
         found += self._in_lock_step(open_)
         order = {name: i for i, name in enumerate(self.alignment.names)}
         return tuple(sorted(found, key=lambda d: (order[d.action], list(Kind).index(d.kind))))
 
     # One action, one way of differing
 
-    def _compare(
-        self, pair: Pair, kind: Kind, cases: Sequence[Case]
-    ) -> Difference | tuple[Goal, Situation | None] | None:
+    def _compare(self, pair: Pair, kind: Kind, cases: Sequence[Case]) -> Difference | _Open | None:
         possible: list[tuple[list[Expr], Answer]] = []
         for case in cases:
             parts = simplified(case.parts)
@@ -177,7 +192,8 @@ class _Comparison:
             if shown is not None:
                 return shown
         formula = disj(*(conj(*parts) for parts, _ in possible))
-        return Goal(f"{pair.name}: {kind.value}", formula, pair.name), self._somewhere(pair, kind, possible)
+        goal = Goal(f"{pair.name}: {kind.value}", formula, pair.name)
+        return _Open(goal, pair, kind, self._somewhere(pair, kind, possible))
 
     def _ask(
         self, parts: Iterable[Expr], hypotheses: Iterable[Expr], pair: Pair | None = None
@@ -211,33 +227,36 @@ class _Comparison:
         runs = self.player.runs(dict(small.params), small.cells, [Request(pair.name, dict(small.inputs))])
         return Difference(pair.name, kind, shown, runs.old, runs.new)
 
-    def _somewhere(self, pair: Pair, kind: Kind, possible: Sequence[tuple[list[Expr], Answer]]) -> Situation | None:
+    def _somewhere(self, pair: Pair, kind: Kind, possible: Sequence[tuple[list[Expr], Answer]]) -> Difference:
         """A state and a request that show it, with the same state in both versions if that is possible."""
-        for also in (self.alignment.equal_now(), []):
+        for shown, also in ((Shown.STATE, self.alignment.equal_now()), (Shown.DRIFT, [])):
             for parts, answer in possible:
                 if answer is Answer.SAT:
                     _, s = self._ask(parts, [*also, *self.alignment.ranges(), *self.known], pair)
-                    if s is not None and self._confirmed(pair, kind, s, parts, Shown.STATE) is not None:
-                        return s
-        return None
+                    found = self._confirmed(pair, kind, s, parts, shown) if s is not None else None
+                    if found is not None:
+                        return found
+        return Difference(pair.name, kind, Shown.UNKNOWN)
 
     # Runs
 
-    def _in_lock_step(self, open_: Sequence[tuple[Goal, Pair, Kind, Situation | None]]) -> list[Difference]:
+    def _in_lock_step(self, open_: Sequence[_Open]) -> list[Difference]:
         if not open_:
             return []
-        goals = [goal for goal, _, _, _ in open_]
+        goals = [o.goal for o in open_]
         product = _cone(replace(self.joint, actions=tuple(map(self._product, self.alignment.names))), goals)
         kept = {v.name for v in product.state}
         given = [e for e in self.alignment.start() if reads(e) <= kept]
         searcher = Searcher(product, goals, self.limits, given=given)
         searcher.look(self.limits.depth)
-        found = []
-        for goal, pair, kind, s in open_:
-            trace = searcher.result.found.get(goal.name)
-            shown = self._replayed(pair, kind, trace) if trace is not None else None
-            depth = searcher.result.depth.get(goal.name, -1) + 1
-            found.append(shown or self._unreached(goal, pair, kind, s, depth))
+        found: list[Difference] = []
+        for o in open_:
+            trace = searcher.result.found.get(o.goal.name)
+            shown = self._replayed(o.pair, o.kind, trace) if trace is not None else None
+            if shown is not None:
+                found.append(shown)
+            elif not (self.prove and _never(product, o.goal)):
+                found.append(replace(o.otherwise, depth=searcher.result.depth.get(o.goal.name, -1) + 1))
         return found
 
     def _product(self, name: str) -> Action:
@@ -255,12 +274,14 @@ class _Comparison:
         runs = self.player.runs(params, trace.start, requests)
         return Difference(pair.name, kind, Shown.RUN, runs.old, runs.new)
 
-    def _unreached(self, goal: Goal, pair: Pair, kind: Kind, s: Situation | None, depth: int) -> Difference:
-        if s is not None:
-            shown = self._confirmed(pair, kind, s, [goal.formula], Shown.STATE)
-            if shown is not None:
-                return replace(shown, depth=depth)
-        return Difference(pair.name, kind, Shown.UNKNOWN, depth=depth)
+
+def _never(product: System, goal: Goal) -> bool:
+    """Whether it is proved that no run of `product` gets there."""
+    claim = Property(goal.name, PropertyKind.ASSERT, negate(goal.formula), action=goal.action)
+    settings = Settings(spacer_rlimit=PROOF_RLIMIT, shallow=0, limits=Limits(depth=0), vacuity=False)
+    # SOUND: the product starts in every state in which both versions can start, and in more of them.
+    outcomes = verify(replace(product, properties=(claim,)), settings).outcomes
+    return all(isinstance(o.verdict, Proved) for o in outcomes)
 
 
 def _cone(product: System, goals: Sequence[Goal]) -> System:

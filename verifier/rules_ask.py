@@ -40,7 +40,7 @@ class Asker:
         self._reader = ModelReader(system, asserted, terms, context)
         self._solver = z3.SimpleSolver(ctx=context)
         self._solver.set("random_seed", 0)
-        self._solver.set("phase_selection", 3)
+        self._solver.set("phase_selection", 1)
         self._solver.set("rlimit", rlimit)
         self._solver.from_string(script(asserted))
         self._yes = [z3.Bool(symbol(_yes(i))[1:-1], context) for i in range(len(conditions))]

@@ -74,6 +74,8 @@ def _unpinned(inner: Expr) -> tuple[Expr, frozenset[Const]] | None:
 
 def apart(a: Pins, b: Pins) -> bool:
     """Whether no request can satisfy both conditions, as far as their pins tell."""
+    if not (all(a.values()) and all(b.values())):
+        return True
     small, large = (a, b) if len(a) <= len(b) else (b, a)
     # SOUND: different constants of one type are different values, so a term cannot be in two disjoint sets.
     return any(term in large and values.isdisjoint(large[term]) for term, values in small.items())
@@ -103,7 +105,9 @@ def _split(every: Sequence[Pins], own: list[int], near: list[int], used: frozens
     for i in own:
         groups.setdefault(every[i].get(term), []).append(i)
     for values, group in groups.items():
-        met = near if values is None else [j for j in near if not values.isdisjoint(every[j].get(term, values))]
+        asked = set(group)
+        # A rule that contradicts itself meets nobody, but is still asked about.
+        met = [j for j in near if j in asked or values is None or not values.isdisjoint(every[j].get(term, values))]
         yield from _split(every, group, met, used | {term})
 
 
