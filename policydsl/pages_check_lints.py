@@ -5,13 +5,13 @@ from __future__ import annotations
 from policydsl.page import Page
 
 PAGES: dict[str, Page] = {
-    "I901": Page(
+    "I911": Page(
         "functions that are inlined too often",
         "Functions are inlined. A few that call each other twice each become millions of copies.",
         "",
         "Let functions call each other less, or keep a result in the state.",
     ),
-    "I902": Page(
+    "I912": Page(
         "a policy that is nested too deeply",
         "Expressions and calls of functions are nested beyond what can be checked.",
         "",

@@ -541,3 +541,33 @@ def test_nothing_is_lowered_after_an_error() -> None:
     found, diagnostics = check("state n: Int = true\n")
     assert found is None
     assert [d.code for d in diagnostics] == ["E201"]
+
+
+def test_redaction_takes_the_parts_that_are_looked_for() -> None:
+    text = """
+    pattern key = "sk-[0-9]+"
+    action send(text: String, note: String) { }
+    redact r on send when text like "*x*" and (text contains key or note contains "a.b") replace with "-"
+    """
+    found, state = begin(text)
+    decision, _ = decide(found, state, "send", text="x sk-1", note="")
+    assert decision.obligations == (("redact", ("text", "sk-[0-9]+", "-")), ("redact", ("note", "a\\.b", "-")))
+    assert decide(found, state, "send", text="sk-1", note="")[0].obligations == ()
+
+
+def test_a_loop_may_write_at_keys_of_an_enum_that_depend_on_its_individual() -> None:
+    text = """
+    entity Bot
+    enum Stage { Open, Shut }
+    state stage: Bot -> Stage = any
+    state tally: (Bot, Stage) -> Int = 0
+    action go(p: Bot) { stage[p] := Shut }
+    action count_all() { for each b: Bot { tally[b, stage[b]] += 1 } }
+    invariant some: forall b: Bot, s: Stage . tally[b, s] >= 0
+    test "t" {
+      given stage[a] = Shut  given stage[b] = Open
+      count_all() expect allow
+      expect tally[a, Shut] == 1 and tally[a, Open] == 0 and tally[b, Open] == 1 and tally[b, Shut] == 0
+    }
+    """
+    assert failures(text) == []

@@ -259,7 +259,13 @@ def test_an_unknown_type_draws_no_other_errors() -> None:
 def test_deep_nesting_is_no_traceback() -> None:
     calls = "\n".join(f"function f{n}(x: Int): Int = f{n - 1}(x) + f{n - 1}(x)" for n in range(1, 40))
     text = f"state n: Int = 0\nfunction f0(x: Int): Int = x\n{calls}\naction go() {{ n := f39(n) }}\n"
-    assert {d.code for d in check(text)[1]} == {"I901"}
+    assert {d.code for d in check(text)[1]} == {"I911"}
     chain = "\n".join(f"function g{n}(x: Int): Int = g{n - 1}(x)" for n in range(1, 400))
     text = f"state n: Int = 0\nfunction g0(x: Int): Int = x\n{chain}\naction go() {{ n := g399(n) }}\n"
-    assert {d.code for d in check(text)[1]} <= {"I902", "I901"}
+    assert {d.code for d in check(text)[1]} <= {"I912", "I911"}
+
+
+@pytest.mark.parametrize("word", ["and", "or", "implies"])
+def test_long_chains_are_checked(word: str) -> None:
+    chain = f" {word} ".join(f"count > {n}" for n in range(190))
+    assert in_action(f"require {chain}") == []

@@ -355,6 +355,9 @@ def shadow(called: str, span: Span, ctx: Context) -> None:
     elif decl is not None:
         text = f"`{called}` hides the {kind_of(decl)} `{called}`"
         world.report.warn("W703", text, span, help="give one of them another name")
+    elif called in world.cases:
+        text = f"`{called}` hides the case `{called}` of `{world.cases[called][0]}`"
+        world.report.warn("W703", text, span, help="give one of them another name")
 
 
 def to_next(e: Expr) -> Expr:

@@ -54,7 +54,7 @@ def _inline(e: s.Call, decl: s.FunctionDecl, ctx: Context) -> Typed:
     world.inlined += 1
     if world.inlined > _MOST_CALLS:
         text = f"functions are inlined more than {_MOST_CALLS} times"
-        return expr.wrong(ctx, "I901", text, decl.name_span, "make functions call each other less")
+        return expr.wrong(ctx, "I911", text, decl.name_span, "make functions call each other less")
     if len(e.args) != len(decl.params):
         names = ", ".join(p.name for p in decl.params)
         text = f"`{e.name}` takes {len(decl.params)} values, and {len(e.args)} are given"

@@ -31,7 +31,7 @@ def lower(
         program = _lower(module, imports, own, texts or {})
     except RecursionError:
         text = "this policy is nested too deeply"
-        own.error("I902", text, module.span, help="split long expressions into functions")
+        own.error("I912", text, module.span, help="split long expressions into functions")
         program = None
     known = {(d.code, d.span, d.text) for d in report.found}
     for found in own.found:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from policydsl import syntax as s
 from policydsl.check import binders, expr, functions, past, strings
 from policydsl.check.scope import Context
 from policydsl.check.surface import (
+    BAD,
     BOOL_T,
+    ERROR_T,
     WRONG,
     EnumT,
+    Local,
     MapT,
     Maybe,
     NumberT,
@@ -66,21 +71,39 @@ def binary(e: s.Binary, ctx: Context, expected: SType | None) -> Typed:
 
 
 def _connective(e: s.Binary, ctx: Context) -> Typed:
+    if e.op in ("and", "or"):
+        return _chain(e, ctx)
     left, first = expr.boolean(e.left, ctx)
-    match e.op:
-        case "and":
-            right, second = expr.boolean(e.right, ctx.bind(first.yes).knowing(left))
-            found = Typed(BOOL_T, One(conj(left, right)), yes={**first.yes, **second.yes})
-        case "or":
-            right, second = expr.boolean(e.right, ctx.bind(first.no).knowing(negate(left)))
-            found = Typed(BOOL_T, One(disj(left, right)), no={**first.no, **second.no})
-        case "implies":
-            right, second = expr.boolean(e.right, ctx.bind(first.yes).knowing(left))
-            found = Typed(BOOL_T, One(implies(left, right)), no={**first.yes, **second.no})
-        case _:
-            right, second = expr.boolean(e.right, ctx)
-            found = Typed(BOOL_T, One(eq(left, right)))
-    return Typed(WRONG.type, WRONG.value, found.yes, found.no) if first.wrong or second.wrong else found
+    if e.op == "implies":
+        right, second = expr.boolean(e.right, ctx.bind(first.yes).knowing(left))
+        found = Typed(BOOL_T, One(implies(left, right)), no={**first.yes, **second.no})
+    else:
+        right, second = expr.boolean(e.right, ctx)
+        found = Typed(BOOL_T, One(eq(left, right)))
+    return replace(found, type=ERROR_T, value=BAD) if first.wrong or second.wrong else found
+
+
+def _chain(e: s.Binary, ctx: Context) -> Typed:
+    """`a and b and c`: each part may use what those before it bind and make known. No recursion: chains are long."""
+    parts: list[s.Expr] = []
+    rest: s.Expr = e
+    while isinstance(rest, s.Binary) and rest.op == e.op:
+        parts.append(rest.right)
+        rest = rest.left
+    parts.append(rest)
+    found: list[Expr] = []
+    bound: dict[str, Local] = {}
+    wrong = False
+    for part in reversed(parts):
+        condition, typed = expr.boolean(part, ctx)
+        found.append(condition)
+        wrong = wrong or typed.wrong
+        names = typed.yes if e.op == "and" else typed.no
+        bound |= names
+        ctx = ctx.bind(names).knowing(condition if e.op == "and" else negate(condition))
+    value = BAD if wrong else One(conj(*found) if e.op == "and" else disj(*found))
+    yes, no = (bound, {}) if e.op == "and" else ({}, bound)
+    return Typed(ERROR_T if wrong else BOOL_T, value, yes, no)
 
 
 def needy(e: s.Expr, ctx: Context) -> bool:

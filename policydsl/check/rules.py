@@ -8,7 +8,7 @@ from policydsl import syntax as s
 from policydsl.check import expr, limits, strings, types
 from policydsl.check.declare import BUILT_IN_OBLIGATIONS
 from policydsl.check.scope import ActionInfo, Context, read_state, select_actions, suggest
-from policydsl.check.surface import DURATION_T, ERROR_T, MapT, One, Typed
+from policydsl.check.surface import DURATION_T, ERROR_T, STRING_T, MapT, One, Typed
 from policydsl.core.expr import Const, Expr, Ref, Space, conj, disj, implies, le, negate, number, refs, string, sub
 from policydsl.core.system import NOW, Effect, Guard, GuardKind, Input, Obligation, RuleUse
 from policydsl.core.types import BOOL, INT
@@ -101,27 +101,31 @@ def _approve(rule: s.RuleDecl, matches: Expr, ctx: Context, into: Combined) -> N
 
 
 def _redact(rule: s.RuleDecl, matches: Expr, info: ActionInfo, ctx: Context, into: Combined) -> None:
-    for found in _string_tests(rule.when):
-        if not isinstance(found.left, s.Name) or found.left.name not in dict(info.params):
-            continue
-        pattern = strings.wanted(found.op, found.right, ctx)
+    """What is replaced are the parts of inputs that a `contains` looks for; else the inputs that match as a whole."""
+    texts = {name for name, type_ in info.params if type_ == STRING_T}
+    tests = [t for t in _string_tests(rule.when) if isinstance(t.left, s.Name) and t.left.name in texts]
+    for test in [t for t in tests if t.op == "contains"] or tests:
+        assert isinstance(test.left, s.Name)
+        pattern = strings.wanted(test.op, test.right, ctx)
         if pattern is not None:
-            args = (string(found.left.name), string(pattern), string(rule.replacement))
+            args = (string(test.left.name), string(pattern), string(rule.replacement))
             into.obligations.append(Obligation("redact", args, matches, Effect.ALLOW, rule.name))
-        return
-    text = f"the rule `{rule.name}` does not say what is replaced"
-    help_ = "write `when text contains secret`, where `text` is an input and `secret` a pattern"
-    ctx.report.error("E406", text, rule.name_span, help=help_)
+    if not tests:
+        text = f"the rule `{rule.name}` does not say what is replaced"
+        help_ = "write `when text contains secret`, where `text` is an input and `secret` a pattern"
+        ctx.report.error("E406", text, rule.name_span, help=help_)
 
 
 def _string_tests(conditions: tuple[s.Expr, ...]) -> list[s.Binary]:
+    """The tests of strings in `conditions`, in their order, none from below a negation."""
     found: list[s.Binary] = []
-    for condition in conditions:
-        match condition:
-            case s.Binary(op="contains" | "matches" | "like"):
-                found.append(condition)
-            case s.Binary(op="and", left=left, right=right):
-                found += _string_tests((left, right))
+    todo = list(reversed(conditions))
+    while todo:
+        match todo.pop():
+            case s.Binary(op="contains" | "matches" | "like") as test:
+                found.append(test)
+            case s.Binary(op="and" | "or", left=left, right=right):
+                todo += [right, left]
             case _:
                 pass
     return found

@@ -173,7 +173,7 @@ def _assign(statement: s.Assign, ctx: Context, store: Store, result: Body) -> St
 
 def _store(place: Place, value: Val, ctx: Context, store: Store, result: Body, span: Span) -> Store:
     """`store` after `place := value`."""
-    if not _bound_once(place.keys, ctx, result, span):
+    if not _bound_once(places.individuals(place.info, place.keys), ctx, result, span):
         return store
     own, before = places.individuals(place.info, place.keys), reader(store)
     binders = () if result.bound is None else (result.bound,)
