@@ -359,13 +359,13 @@ def test_a_ring_is_as_long_as_the_largest_count() -> None:
     ("code", "ask"),
     [
         ("E551", lambda m: m.count_at_least(read(), 65, 10, NOW_REF)),
-        ("E552", lambda m: m.count_at_least(read(), 2, 0, NOW_REF)),
-        ("E552", lambda m: m.windowed_sum(read(), "size", 0, NOW_REF)),
-        ("E552", lambda m: m.once(read(), 0, NOW_REF)),
-        ("E553", lambda m: m.once(read(size=SIZE.ref), None, None)),
-        ("E553", lambda m: m.once(read(size=LEVEL.ref), None, None)),
-        ("E554", lambda m: m.once_state(le(SIZE.ref, LEVEL.ref), None, None)),
-        ("E555", lambda m: m.once_state(conj(*(select(LOCKED.ref, r) for r in (WHO.ref, WHOM.ref))), None, None)),
+        ("E507", lambda m: m.count_at_least(read(), 2, 0, NOW_REF)),
+        ("E507", lambda m: m.windowed_sum(read(), "size", 0, NOW_REF)),
+        ("E507", lambda m: m.once(read(), 0, NOW_REF)),
+        ("E552", lambda m: m.once(read(size=SIZE.ref), None, None)),
+        ("E552", lambda m: m.once(read(size=LEVEL.ref), None, None)),
+        ("E553", lambda m: m.once_state(le(SIZE.ref, LEVEL.ref), None, None)),
+        ("E554", lambda m: m.once_state(conj(*(select(LOCKED.ref, r) for r in (WHO.ref, WHOM.ref))), None, None)),
     ],
 )
 def test_what_cannot_be_kept_is_refused(code: str, ask: Callable[[Monitors], Expr]) -> None:

@@ -114,7 +114,7 @@ def bodies(draw: st.DrawFn) -> Expr:
             le(LEVEL.ref, number(1)),
         )
     )
-    return ite(conj(*draw(st.lists(conditions, max_size=2))), amount, ZERO)
+    return ite(conj(*draw(st.lists(conditions, max_size=2))), amount, draw(st.sampled_from((ZERO, ZERO, rep))))
 
 
 BOT_KEYS: tuple[Expr, ...] = (WHO.ref, WHOM.ref, ROOT, select(PROPOSER.ref, THIS.ref), select(DELEGATE.ref, WHO.ref))
@@ -379,7 +379,7 @@ def test_free_initial_values_make_a_free_initial_sum() -> None:
 
 
 def test_a_constant_that_is_compared_stays_in_the_body() -> None:
-    lowered = lower(system_of(act(), sums=[total(EACH, ite(eq(EACH, ROOT), ZERO, select(REP.ref, EACH)))]))
+    lowered = lower(system_of(act(), sums=[total(EACH, ite(eq(EACH, ROOT), ZERO, select(TRUST.ref, ROOT, EACH)))]))
     assert lowered.sums[0].keys == ()
 
 

@@ -40,7 +40,7 @@ def abstract(phi: Expr, observed: list[Expr]) -> Formula:
                 observed.append(r)
         elif r is not NOW_REF:
             raise MonitorError(
-                "E554",
+                "E553",
                 f"the past of a formula is not kept for each value of `{r.name}`",
                 "only individuals, the state and `now` may occur in it; or ask for the past of an action",
             )

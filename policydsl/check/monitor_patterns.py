@@ -97,7 +97,7 @@ def by_cases(event: EventPattern, build: Callable[[EventPattern], Expr]) -> Expr
             values = tuple(case(e.type, c) for c in e.type.cases)
         else:
             raise MonitorError(
-                "E553",
+                "E552",
                 f"the past of `{event.action}` is not kept for each value of `{name}`",
                 f"compare `{name}` with a constant, or write `_` in its place",
             )

@@ -65,7 +65,7 @@ class Store:
             sorts = [k.type for k in update.keys if k.space is Space.BOUND]
             if repeated(sorts):
                 raise MonitorError(
-                    "E555",
+                    "E554",
                     f"the past is not kept for everyone of {' and '.join(map(str, sorts))} at once",
                     "ask for the past of an action that names both, or of a formula about one of them",
                 )

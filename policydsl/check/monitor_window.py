@@ -16,7 +16,7 @@ NOW_REF = Ref(NOW, INT, Space.INPUT)
 def positive(within: int) -> int:
     """`within`, unless it is no window at all."""
     if within <= 0:
-        raise MonitorError("E552", "a window must be longer than nothing", "write a duration of at least 1ms")
+        raise MonitorError("E507", "a window must be longer than nothing", "write a duration like `1h`")
     return within
 
 
