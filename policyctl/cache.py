@@ -107,7 +107,7 @@ def tool_digest() -> str:
     root = Path(policyctl.__file__).parent.parent
     for package in ("policydsl", "verifier", "policyctl"):
         for path in sorted((root / package).rglob("*")):
-            if path.suffix in {".py", ".lark"}:
+            if path.suffix in {".py", ".lark", ".json"}:
                 h.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
                 h.update(path.read_bytes())
     for name in _DEPENDS_ON:

@@ -8,25 +8,10 @@ import click
 
 from policyctl.cli import commands
 from policyctl.exit_codes import ERRORS, OK, REFUTED
-from policyctl.files import read_text, texts_of
+from policyctl.loading import program_of
 from policyctl.output import own_paint, write_out
-from policyctl.render_diagnostics import render_diagnostics
-from policydsl.core.system import Program
-from policydsl.diagnostics import Report
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _program(path: str) -> Program | None:
-    """The program of a policy file; its errors go to standard error."""
-    from policyctl.verify_one import load_one
-
-    report = Report()
-    program = load_one(path, read_text, report)
-    if report.failed:
-        found = report.sorted()
-        click.echo(render_diagnostics(found, texts_of(d.span.path for d in found), own_paint()), err=True, nl=False)
-    return program
 
 
 @commands.command()
@@ -45,7 +30,7 @@ def replay(trace: Path, policy: str) -> int:
     from policydsl.interp import start_faults, violated
     from policydsl.trace_json import MalformedError, from_json
 
-    program = _program(policy)
+    program = program_of(policy)
     if program is None:
         return ERRORS
     system = program.system
@@ -85,7 +70,7 @@ def recheck(certificates: tuple[Path, ...], policy: str | None) -> int:
 
     expected = None
     if policy is not None:
-        program = _program(policy)
+        program = program_of(policy)
         if program is None:
             return ERRORS
         expected = digest(program.system)

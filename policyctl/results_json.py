@@ -38,7 +38,7 @@ def file_from_json(data: Mapping[str, Any]) -> FileResult:
             TestView(
                 t["name"],
                 tuple(map(_diagnostic_from_json, t["failures"])),
-                _trace_from_json(t["trace"]),
+                trace_from_json(t["trace"]),
                 _span_from_json(t["span"]),
             )
             for t in data["tests"]
@@ -79,17 +79,28 @@ def _diagnostic_from_json(data: Json) -> Diagnostic:
     )
 
 
-def _trace_to_json(trace: TraceView | None) -> Json | None:
+def trace_to_json(trace: TraceView | None) -> Json | None:
     if trace is None:
         return None
-    steps = [{"call": s.call, "effect": s.effect, "why": s.why, "changes": list(s.changes)} for s in trace.steps]
+    steps = [
+        {
+            "call": s.call,
+            "effect": s.effect,
+            "why": s.why,
+            "changes": list(s.changes),
+            "obligations": list(s.obligations),
+        }
+        for s in trace.steps
+    ]
     return {"start": list(trace.start), "steps": steps, "record": json.loads(trace.record or "null")}
 
 
-def _trace_from_json(data: Json | None) -> TraceView | None:
+def trace_from_json(data: Json | None) -> TraceView | None:
     if data is None:
         return None
-    steps = tuple(StepView(s["call"], s["effect"], s["why"], tuple(s["changes"])) for s in data["steps"])
+    steps = tuple(
+        StepView(s["call"], s["effect"], s["why"], tuple(s["changes"]), tuple(s["obligations"])) for s in data["steps"]
+    )
     record = "" if data["record"] is None else json.dumps(data["record"])
     return TraceView(tuple(data["start"]), steps, record)
 
@@ -104,8 +115,8 @@ def _property_to_json(p: PropertyView) -> Json:
         | {key: list(getattr(p, key)) for key in _LISTS}
         | {
             "as_expected": p.as_expected,
-            "trace": _trace_to_json(p.trace),
-            "cti": _trace_to_json(p.cti),
+            "trace": trace_to_json(p.trace),
+            "cti": trace_to_json(p.cti),
             "cached": p.cached,
             "span": _span_to_json(p.span),
         }
@@ -116,8 +127,8 @@ def _property_from_json(data: Json) -> PropertyView:
     words: Json = {key: data[key] for key in _TEXTS} | {key: tuple(data[key]) for key in _LISTS}
     return PropertyView(
         **words,
-        trace=_trace_from_json(data["trace"]),
-        cti=_trace_from_json(data["cti"]),
+        trace=trace_from_json(data["trace"]),
+        cti=trace_from_json(data["cti"]),
         cached=data["cached"],
         span=_span_from_json(data["span"]),
     )
@@ -128,13 +139,13 @@ def _remark_to_json(r: Remark) -> Json:
         "code": r.code,
         "text": r.text,
         "certain": r.certain,
-        "witness": _trace_to_json(r.witness),
+        "witness": trace_to_json(r.witness),
         "span": _span_to_json(r.span),
     }
 
 
 def _remark_from_json(data: Json) -> Remark:
-    witness = _trace_from_json(data["witness"])
+    witness = trace_from_json(data["witness"])
     return Remark(data["code"], data["text"], data["certain"], witness, _span_from_json(data["span"]))
 
 
@@ -143,6 +154,6 @@ def _test_to_json(t: TestView) -> Json:
         "name": t.name,
         "passed": t.passed,
         "failures": list(map(_diagnostic_to_json, t.failures)),
-        "trace": _trace_to_json(t.trace),
+        "trace": trace_to_json(t.trace),
         "span": _span_to_json(t.span),
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from policyctl.results import PropertyView, StepView, TestView, TraceView
 from policydsl.core.expr import subterms
 from policydsl.core.system import Program, Property, PropertyKind, System, Test
-from policydsl.core.types import EntityType, MapType
+from policydsl.core.types import EntityType, MapType, Value
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.interp import states
 from policydsl.run_tests import run_test
@@ -87,10 +87,15 @@ def trace_view(system: System, trace: Trace) -> TraceView:
             step.decision.effect,
             _why(step),
             tuple(describe_changes(step.changes, system, before[i])),
+            tuple(_obligation(name, args) for name, args in step.decision.obligations),
         )
         for i, step in enumerate(trace.steps)
     )
     return TraceView((*params, *describe_cells(trace.start, system)), tuple(steps), to_json(trace))
+
+
+def _obligation(name: str, args: tuple[Value, ...]) -> str:
+    return f"{name}({', '.join('true' if a is True else 'false' if a is False else str(a) for a in args)})"
 
 
 def _why(step: Step) -> str:

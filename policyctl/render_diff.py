@@ -1,0 +1,134 @@
+"""What changed between two versions of a policy, to text and to JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from policyctl import __version__
+from policyctl.paint import PLAIN, Paint
+from policyctl.render_text import render_trace
+from policyctl.results import TraceView
+from policyctl.results_json import trace_to_json
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceView:
+    """Requests of `action` that are answered differently, with the same run under either version. `doubt` says what is
+    not certain about it, "" when a run from an initial state shows it."""
+
+    action: str
+    kind: str
+    doubt: str = ""
+    old: TraceView | None = None
+    new: TraceView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EditView:
+    """Something that is written differently: `rule`, `trusted on send`, `changed`."""
+
+    what: str
+    name: str
+    how: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DiffView:
+    """Two versions of one policy. `edits` are what was written differently, `verdicts` what is proved differently;
+    `skipped` are actions that cannot be compared."""
+
+    path: str
+    edits: tuple[EditView, ...] = ()
+    differences: tuple[DifferenceView, ...] = ()
+    verdicts: tuple[tuple[str, str, str], ...] = ()
+    skipped: tuple[str, ...] = ()
+    same: bool = False
+
+
+def render_diffs(views: Sequence[DiffView], paint: Paint = PLAIN) -> str:
+    lines = [line for view in views for line in _diff(view, paint)]
+    counts: dict[str, int] = {}
+    for view in views:
+        for d in view.differences:
+            counts[d.kind] = counts.get(d.kind, 0) + 1
+    verdicts = sum(len(v.verdicts) for v in views)
+    parts = [f"{n} {kind}" for kind, n in counts.items()] + ([f"{verdicts} verdicts changed"] if verdicts else [])
+    return "\n".join([*lines, " · ".join(parts) or "no request is answered differently"]) + "\n"
+
+
+def _diff(view: DiffView, paint: Paint) -> Iterator[str]:
+    yield paint("bold", view.path)
+    for line in _edits(view.edits):
+        yield paint("dim", line)
+    if view.same:
+        yield f"  {paint('green', '=')} every run of requests is answered alike"
+    for name in view.skipped:
+        yield f"  {paint('yellow', '?')} {name}: its inputs are others now, so its requests cannot be compared"
+    for d in view.differences:
+        style = {"newly allowed": "bold red", "newly denied": "bold yellow"}.get(d.kind, "bold cyan")
+        yield f"  {paint(style, d.kind)}: {d.action}{paint('dim', f'   {d.doubt}') if d.doubt else ''}"
+        yield from _witness(d, paint)
+    for name, old, new in view.verdicts:
+        good = paint("green" if new == "proved" else "bold red", new or "gone")
+        yield f"  property {name}: {old or 'new'} -> {good}"
+
+
+def _witness(d: DifferenceView, paint: Paint) -> Iterator[str]:
+    """The run once, and the last answer of each version."""
+    if d.old is None or d.new is None:
+        return
+    before = list(render_trace(TraceView(d.new.start, d.new.steps[:-1]), paint))
+    yield from before
+    for sign, style, trace in (("-", "red", d.old), ("+", "green", d.new)):
+        last = trace.steps[-1]
+        why = f": {last.why}" if last.why else ""
+        head = paint(style, f"    {sign} {len(trace.steps):>2}  {last.call}   {last.effect}{why}")
+        done = f"   {', '.join(last.changes)}" if last.changes else ""
+        beside = f"   then {', '.join(last.obligations)}" if last.obligations else ""
+        yield f"{head}{done}{beside}"
+
+
+def _edits(edits: Sequence[EditView]) -> Iterator[str]:
+    """One line for each kind of edit; `r on a` and `r on b` are one name there."""
+    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for e in edits:
+        # Names with a colon are those of monitors: made, not written.
+        if ":" not in e.name:
+            name, _, action = e.name.partition(" on ")
+            shown = f"{name}: {e.detail}" if e.detail else name
+            groups.setdefault((e.what, e.how), {}).setdefault(shown, []).extend([action] if action else [])
+    for (what, how), names in groups.items():
+        listed = (f"{name} ({', '.join(actions)})" if actions else name for name, actions in names.items())
+        yield f"  {what} {how}: {', '.join(listed)}"
+
+
+def diffs_to_json(views: Sequence[DiffView]) -> str:
+    data: dict[str, Any] = {
+        "format": 1,
+        "tool": {"name": "policyctl", "version": __version__},
+        "files": [
+            {
+                "path": v.path,
+                "same": v.same,
+                "edits": [asdict(e) for e in v.edits],
+                "skipped": list(v.skipped),
+                "differences": [
+                    {
+                        "action": d.action,
+                        "kind": d.kind,
+                        "doubt": d.doubt,
+                        "old": trace_to_json(d.old),
+                        "new": trace_to_json(d.new),
+                    }
+                    for d in v.differences
+                ],
+                "verdicts": [{"property": name, "old": old, "new": new} for name, old, new in v.verdicts],
+            }
+            for v in views
+        ],
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
