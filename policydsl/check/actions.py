@@ -6,7 +6,8 @@ from policydsl import syntax as s
 from policydsl.check import expr, statements
 from policydsl.check.rules import NOW_REF, Combined, combine, permit_guard, request_context
 from policydsl.check.scope import ActionInfo, Context, World, select_actions
-from policydsl.check.surface import Fields, Maybe, NumberT, One, OptionT, RecordT, SType, Val
+from policydsl.check.surface import NumberT, OptionT, RecordT, SType
+from policydsl.check.values import Fields, Maybe, One, Val
 from policydsl.core.expr import TRUE, Expr, Ref, Space, conj, implies, le, number
 from policydsl.core.system import CLOCK, NOW, Action, Guard, GuardKind, Input, Write
 from policydsl.core.types import INT

@@ -7,28 +7,8 @@ from collections.abc import Callable
 from policydsl import syntax as s
 from policydsl.check import expr, operators, types
 from policydsl.check.scope import Context, suggest
-from policydsl.check.surface import (
-    BAD,
-    BOOL_T,
-    ERROR_T,
-    INT_T,
-    WRONG,
-    Cases,
-    EntityT,
-    ErrorT,
-    Local,
-    MapT,
-    Maybe,
-    Members,
-    NumberT,
-    One,
-    SetT,
-    SType,
-    Typed,
-    domain,
-    fits,
-    member,
-)
+from policydsl.check.surface import BOOL_T, ERROR_T, INT_T, EntityT, ErrorT, MapT, NumberT, SetT, SType, domain, fits
+from policydsl.check.values import BAD, WRONG, Cases, Local, Maybe, Members, One, Typed, member
 from policydsl.core.expr import (
     FALSE,
     ZERO,

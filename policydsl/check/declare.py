@@ -15,21 +15,15 @@ from policydsl.check.surface import (
     EntityT,
     EnumT,
     ErrorT,
-    Local,
-    Members,
     NumberT,
-    One,
     OptionT,
     RecordT,
     SetT,
     SType,
-    Typed,
-    build,
     fits,
-    leaves,
-    parts,
     scalar_type,
 )
+from policydsl.check.values import Local, Members, One, Typed, build, leaves, parts
 from policydsl.core.expr import FALSE, Const, Expr, Ref, Space
 from policydsl.core.system import Input, Origin, Param, StateVar
 from policydsl.core.types import BOOL, EntityType, EnumType, Scalar

@@ -12,31 +12,23 @@ from policydsl import syntax as s
 from policydsl.check import binders, operators, past, places, types
 from policydsl.check.scope import RESERVED, Context, article, kind_of, suggest
 from policydsl.check.surface import (
-    BAD,
     BOOL_T,
     ERROR_T,
     STRING_T,
     TIME_T,
-    WRONG,
     BoolT,
     EntityT,
     EnumT,
     ErrorT,
-    Fields,
-    Local,
     MapT,
-    Maybe,
     NumberT,
-    One,
     OptionT,
     RecordT,
     SType,
-    Typed,
     Unit,
-    choose,
-    default_value,
     fits,
 )
+from policydsl.check.values import BAD, WRONG, Fields, Local, Maybe, One, Typed, choose, default_value
 from policydsl.core.expr import FALSE, TRUE, Const, Expr, Ref, Space, individual, negate, number, string, transform
 from policydsl.core.system import CLOCK
 from policydsl.core.types import INT

@@ -5,18 +5,8 @@ from __future__ import annotations
 from policydsl import syntax as s
 from policydsl.check import expr, types
 from policydsl.check.scope import Context, World, article, kind_of, read_state, suggest
-from policydsl.check.surface import (
-    BAD,
-    WRONG,
-    Fields,
-    Local,
-    NumberT,
-    RecordT,
-    SType,
-    Typed,
-    Val,
-    build,
-)
+from policydsl.check.surface import NumberT, RecordT, SType
+from policydsl.check.values import BAD, WRONG, Fields, Local, Typed, Val, build
 from policydsl.core.expr import Expr, Ref, Space, select
 from policydsl.core.types import EntityType, MapType, Scalar
 

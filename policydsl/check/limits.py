@@ -8,7 +8,8 @@ from policydsl import syntax as s
 from policydsl.check import expr, past
 from policydsl.check.monitors import EventPattern, MonitorError, Monitors
 from policydsl.check.scope import ActionInfo, Context, conjuncts, suggest
-from policydsl.check.surface import DURATION_T, INT_T, One, Unit, parts
+from policydsl.check.surface import DURATION_T, INT_T, Unit
+from policydsl.check.values import One, parts
 from policydsl.core.expr import FALSE, TRUE, Apply, Const, Expr, Op, Ref, Space, add, conj, disj, le, negate
 
 _MOST_COMBINATIONS = 500

@@ -7,28 +7,8 @@ from dataclasses import replace
 from policydsl import syntax as s
 from policydsl.check import binders, expr, functions, past, strings
 from policydsl.check.scope import Context
-from policydsl.check.surface import (
-    BAD,
-    BOOL_T,
-    ERROR_T,
-    WRONG,
-    EnumT,
-    Local,
-    MapT,
-    Maybe,
-    NumberT,
-    One,
-    OptionT,
-    SetT,
-    SType,
-    Typed,
-    Unit,
-    equal,
-    fits,
-    minus,
-    subset,
-    union,
-)
+from policydsl.check.surface import BOOL_T, ERROR_T, EnumT, MapT, NumberT, OptionT, SetT, SType, Unit, fits
+from policydsl.check.values import BAD, WRONG, Local, Maybe, One, Typed, equal, minus, subset, union
 from policydsl.core.expr import ZERO, Const, Expr, Op, add, arith, conj, disj, eq, implies, ite, le, lt, negate, sub
 
 Bound = int | None

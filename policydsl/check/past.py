@@ -9,18 +9,8 @@ from policydsl import syntax as s
 from policydsl.check import expr, types
 from policydsl.check.monitors import EventPattern, MonitorError, Monitors
 from policydsl.check.scope import ActionInfo, Context, read_next, read_state, suggest
-from policydsl.check.surface import (
-    BOOL_T,
-    DURATION_T,
-    INT_T,
-    WRONG,
-    Members,
-    NumberT,
-    One,
-    Typed,
-    Unit,
-    parts,
-)
+from policydsl.check.surface import BOOL_T, DURATION_T, INT_T, NumberT, Unit
+from policydsl.check.values import WRONG, Members, One, Typed, parts
 from policydsl.core.expr import Const, Expr, Ref, Space, conj, disj, eq, negate, number
 from policydsl.core.system import PRINCIPAL
 from policydsl.source import Span

@@ -8,24 +8,8 @@ from dataclasses import dataclass
 from policydsl import syntax as s
 from policydsl.check import expr
 from policydsl.check.scope import Context, Reader, StateInfo, suggest
-from policydsl.check.surface import (
-    BAD,
-    ERROR_T,
-    WRONG,
-    EntityT,
-    ErrorT,
-    Leaf,
-    MapT,
-    RecordT,
-    SType,
-    Typed,
-    Val,
-    build,
-    choose,
-    domain,
-    leaves,
-    unranged,
-)
+from policydsl.check.surface import ERROR_T, EntityT, ErrorT, MapT, RecordT, SType, domain, unranged
+from policydsl.check.values import BAD, WRONG, Leaf, Typed, Val, build, choose, leaves
 from policydsl.core.expr import Const, Expr, conj, eq, truth
 from policydsl.core.types import EntityType
 

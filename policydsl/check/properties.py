@@ -10,7 +10,8 @@ from policydsl.check import expr, places, types
 from policydsl.check.actions import CLOCK_REF, in_range
 from policydsl.check.rules import NOW_REF, request_context
 from policydsl.check.scope import ActionInfo, Context, World, read_next, read_state, select_actions, suggest
-from policydsl.check.surface import BAD, BOOL_T, ERROR_T, TIME_T, EntityT, ErrorT, Leaf, Local, One
+from policydsl.check.surface import BOOL_T, ERROR_T, TIME_T, EntityT, ErrorT
+from policydsl.check.values import BAD, Leaf, Local, One
 from policydsl.core.expr import FALSE, TRUE, Expr, Ref, conj, forall, implies, negate, select
 from policydsl.core.system import NOW, Action, Expected, GuardKind, Property, PropertyKind, StateVar
 from policydsl.core.types import BOOL, INT

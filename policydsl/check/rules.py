@@ -8,7 +8,8 @@ from policydsl import syntax as s
 from policydsl.check import expr, limits, strings, types
 from policydsl.check.declare import BUILT_IN_OBLIGATIONS
 from policydsl.check.scope import ActionInfo, Context, read_state, select_actions, suggest
-from policydsl.check.surface import DURATION_T, ERROR_T, STRING_T, MapT, One, Typed
+from policydsl.check.surface import DURATION_T, ERROR_T, STRING_T, MapT
+from policydsl.check.values import One, Typed
 from policydsl.core.expr import Const, Expr, Ref, Space, conj, disj, implies, le, negate, number, refs, string, sub
 from policydsl.core.system import NOW, Effect, Guard, GuardKind, Input, Obligation, RuleUse
 from policydsl.core.types import BOOL, INT

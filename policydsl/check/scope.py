@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policydsl import syntax as s
-from policydsl.check.surface import EntityT, EnumT, Local, RecordT, SType, Typed
+from policydsl.check.surface import EntityT, EnumT, RecordT, SType
+from policydsl.check.values import Local, Typed
 from policydsl.core.expr import Apply, Expr, Op, Ref, Space, forall, negate, select
 from policydsl.core.system import CLOCK, NOW, Input, Param
 from policydsl.core.types import EntityType, MapType, Scalar

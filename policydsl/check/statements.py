@@ -9,20 +9,8 @@ from policydsl.check import expr, operators, places, types
 from policydsl.check.places import Place
 from policydsl.check.scope import Context, article
 from policydsl.check.store import Store, assuming, merge, put, reader
-from policydsl.check.surface import (
-    WRONG,
-    Cases,
-    EntityT,
-    ErrorT,
-    Local,
-    MapT,
-    Members,
-    One,
-    SetT,
-    Typed,
-    Val,
-    parts,
-)
+from policydsl.check.surface import EntityT, ErrorT, MapT, SetT
+from policydsl.check.values import WRONG, Cases, Local, Members, One, Typed, Val, parts
 from policydsl.core.expr import FALSE, TRUE, Expr, Ref, conj, eq, implies, ite, negate, substitute, subterms, truth
 from policydsl.core.system import Guard, GuardKind, Write
 from policydsl.core.types import BOOL, EntityType

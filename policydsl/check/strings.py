@@ -6,8 +6,9 @@ from policydsl import regular
 from policydsl import syntax as s
 from policydsl.check import binders, expr
 from policydsl.check.scope import Context
-from policydsl.check.surface import BOOL_T, STRING_T, WRONG, One, SetT, Typed
+from policydsl.check.surface import BOOL_T, STRING_T, SetT
 from policydsl.check.types import constant_of
+from policydsl.check.values import WRONG, One, Typed
 from policydsl.core.expr import matches
 from policydsl.source import Span
 

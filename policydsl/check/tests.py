@@ -7,20 +7,8 @@ from dataclasses import dataclass, field, replace
 from policydsl import syntax as s
 from policydsl.check import expr, places, types
 from policydsl.check.scope import Context, World, read_state, suggest
-from policydsl.check.surface import (
-    TIME_T,
-    Cases,
-    EntityT,
-    ErrorT,
-    Members,
-    SetT,
-    SType,
-    Typed,
-    Val,
-    default_const,
-    leaves,
-    parts,
-)
+from policydsl.check.surface import TIME_T, EntityT, ErrorT, SetT, SType
+from policydsl.check.values import Cases, Members, Typed, Val, default_const, leaves, parts
 from policydsl.core.expr import FALSE, TRUE, Const, Expr, number
 from policydsl.core.system import CLOCK, NOW, Action, Effect, Given, Test, TestCheck, TestStep
 from policydsl.source import Span

@@ -12,23 +12,19 @@ from policydsl.check.surface import (
     INT_T,
     STRING_T,
     TIME_T,
-    WRONG,
     EntityT,
     EnumT,
     ErrorT,
     MapT,
-    Members,
     NumberT,
     OptionT,
     RecordT,
     SetT,
     SType,
-    Typed,
     Unit,
-    Val,
     domain,
-    parts,
 )
+from policydsl.check.values import WRONG, Members, Typed, Val, parts
 from policydsl.core.expr import TRUE, Const
 from policydsl.core.types import INT
 
