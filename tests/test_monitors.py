@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from past import History, Moment, Place
 
+from policydsl import interp
 from policydsl.check.monitor_window import NOW_REF
 from policydsl.check.monitors import EventPattern, MonitorError, Monitors
 from policydsl.core.expr import (
@@ -242,7 +243,7 @@ def test_a_condition_means_what_its_definition_says(kind: str, data: st.DataObje
     assert disagreements(monitors, asked, run) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_conditions_of_all_kinds_do_not_disturb_each_other(data: st.DataObject) -> None:
     monitors = Monitors(inputs_of)
@@ -264,6 +265,28 @@ def test_a_windowed_sum_is_never_below_the_true_one(event: EventPattern, within:
 
     run = [(n, {**v, "size": abs(v.get("size", 0))}, t) for n, v, t in run if n != "give"]
     assert disagreements(monitors, [Condition(TRUE, bounded)], run) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_reference_interpreter_gives_monitors_the_same_truth(data: st.DataObject) -> None:
+    monitors = Monitors(inputs_of)
+    kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=2, max_size=4))
+    asked = [data.draw(conditions(monitors, kind)) for kind in kinds]
+    added, actions = monitors.finish(ACTIONS)
+    system = System("s", (), (LOCKED, OWNER, LEVEL, CLOCK, *added), actions, ())
+    state, cells, now = interp.initial(system), past.start(system, PEOPLE), 0
+    for name, values, passed in data.draw(st.lists(requests(), min_size=1, max_size=8)):
+        now += passed
+        for who in observers():
+            inputs = {**who, "now": now}
+            for c in asked:
+                got = interp.evaluate(c.lowered, state, inputs)
+                wanted = past.value(c.lowered, Place(cells, inputs, PEOPLE, {}))
+                assert (type(got), got) == (type(wanted), wanted)
+        request = interp.Request(name, {**values, "now": now})
+        cells = past.step(system, system.action(name), cells, request.inputs, PEOPLE) or cells
+        state = interp.step(system, state, request).state
 
 
 def read(**match: Expr) -> EventPattern:
