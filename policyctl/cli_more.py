@@ -10,8 +10,10 @@ import click
 
 from policyctl.cli import commands
 from policyctl.exit_codes import ERRORS, OK
-from policyctl.files import decode, find, unreadable, write_atomically
-from policyctl.output import write_out
+from policyctl.files import decode, find, read_text, unreadable, write_atomically
+from policyctl.output import own_paint, write_out
+from policyctl.render_diagnostics import render_diagnostics
+from policydsl.diagnostics import Diagnostic, Report, Severity
 
 
 @commands.command()
@@ -23,20 +25,21 @@ def fmt(paths: tuple[str, ...], only_check: bool, show_diff: bool) -> int:
     from policydsl.to_text import format_text
 
     if paths == ("-",):
-        write_out(format_text(decode(sys.stdin.buffer.read())))
-        return OK
+        text = decode(sys.stdin.buffer.read())
+        found = _mistakes("-", text)
+        _show(found, {"-": text})
+        write_out(text if found else format_text(text))
+        return ERRORS if found else OK
     files, troubles = find(paths)
-    for trouble in troubles:
-        click.echo(f"error[{trouble.code}]: {trouble.text}", err=True)
-    changed = 0
+    _show(troubles, {})
+    bad, changed = bool(troubles), 0
     for path in files:
         reason = unreadable(path)
-        if reason is not None:
-            troubles.append(reason)
-            click.echo(f"error[{reason.code}]: {reason.text}", err=True)
-            continue
-        before = decode(Path(path).read_bytes())
-        after = format_text(before)
+        before = "" if reason is not None else read_text(path)
+        found = [reason] if reason is not None else _mistakes(path, before)
+        _show(found, {path: before})
+        bad = bad or bool(found)
+        after = before if found else format_text(before)
         if after == before:
             continue
         changed += 1
@@ -48,7 +51,20 @@ def fmt(paths: tuple[str, ...], only_check: bool, show_diff: bool) -> int:
         else:
             write_atomically(Path(path), after)
             click.echo(f"formatted {path}")
-    return ERRORS if troubles or (changed and (only_check or show_diff)) else OK
+    return ERRORS if bad or (changed and (only_check or show_diff)) else OK
+
+
+def _mistakes(path: str, text: str) -> list[Diagnostic]:
+    """What keeps the text from being read as a policy; such a text is left as it is."""
+    from policydsl.from_text import parse
+
+    report = Report()
+    parse(path, text, report)
+    return [d for d in report.sorted() if d.severity is Severity.ERROR]
+
+
+def _show(found: list[Diagnostic], sources: dict[str, str]) -> None:
+    click.echo(render_diagnostics(found, sources, own_paint()), err=True, nl=False)
 
 
 @commands.command()

@@ -98,7 +98,7 @@ def _edits(edits: Sequence[EditView]) -> Iterator[str]:
     for e in edits:
         # Names with a colon are those of monitors: made, not written.
         if ":" not in e.name:
-            name, _, action = e.name.partition(" on ")
+            name, _, action = e.name.replace("@", " on ").partition(" on ")
             shown = f"{name}: {e.detail}" if e.detail else name
             groups.setdefault((e.what, e.how), {}).setdefault(shown, []).extend([action] if action else [])
     for (what, how), names in groups.items():

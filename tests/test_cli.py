@@ -198,6 +198,79 @@ def test_a_tampered_certificate_is_not_confirmed(place: Path, capsys: pytest.Cap
     assert "NOT confirmed" in capsys.readouterr().out
 
 
+# ---- other commands
+
+
+def test_diff_shows_what_is_newly_allowed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "good.policy", "flawed.policy"]) == 0
+    shown = capsys.readouterr().out
+    assert "newly allowed: finish" in shown
+    assert "-  2  finish(" in shown
+    assert "deny: done already" in shown
+    assert "+  2  finish(" in shown
+    assert main(["diff", "good.policy", "flawed.policy", "--exit-code"]) == 3
+    capsys.readouterr()
+    assert main(["diff", "good.policy", "flawed.policy", "--verify", "--format", "json"]) == 0
+    [file] = json.loads(capsys.readouterr().out)["files"]
+    assert [d["kind"] for d in file["differences"]] == ["newly allowed"]
+    assert file["verdicts"] == [{"property": "once_only", "old": "proved", "new": "refuted"}]
+
+
+def test_diff_of_the_same_says_so(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("same.policy").write_text("// a comment\n" + GOOD, encoding="utf-8")
+    assert main(["diff", "good.policy", "same.policy", "--exit-code"]) == 0
+    assert "answered alike" in capsys.readouterr().out
+
+
+def test_diff_of_directories_pairs_by_path(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for side, files in (("old", {"a": GOOD, "gone": GOOD}), ("new", {"a": FLAWED, "added": GOOD})):
+        Path(side).mkdir()
+        for name, text in files.items():
+            Path(side, f"{name}.policy").write_text(text, encoding="utf-8")
+    assert main(["diff", "old", "new"]) == 0
+    shown = capsys.readouterr().out
+    assert "newly allowed: finish" in shown
+    assert "file added: added.policy" in shown
+    assert "file removed: gone.policy" in shown
+
+
+def test_diff_of_a_broken_policy_shows_the_errors(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "good.policy", "misspelt.policy"]) == 1
+    assert "misspelt.policy:4:" in capsys.readouterr().err
+    assert main(["diff", "good.policy", "."]) == 2
+
+
+def test_fmt_formats_once_and_for_all(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fmt", "--check", "good.policy"]) == 1
+    assert main(["fmt", "--diff", "good.policy"]) == 1
+    assert Path("good.policy").read_text(encoding="utf-8") == GOOD
+    assert "+++ good.policy (formatted)" in capsys.readouterr().out
+    assert main(["fmt", "good.policy"]) == 0
+    once = Path("good.policy").read_text(encoding="utf-8")
+    assert once != GOOD
+    assert main(["fmt", "good.policy"]) == 0
+    assert Path("good.policy").read_text(encoding="utf-8") == once
+    assert main(["fmt", "--check", "good.policy"]) == 0
+    assert main(["verify", "good.policy"]) == 0
+
+
+def test_fmt_leaves_what_is_no_policy_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("odd.policy").write_text("state  x :", encoding="utf-8")
+    assert main(["fmt", "odd.policy"]) == 1
+    assert Path("odd.policy").read_text(encoding="utf-8") == "state  x :"
+    assert "error[E0" in capsys.readouterr().err
+
+
+def test_explain_has_a_page_for_what_check_reports(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "misspelt.policy"])
+    code = capsys.readouterr().out.partition("[")[2].partition("]")[0]
+    assert main(["explain", code.lower()]) == 0
+    page = capsys.readouterr().out
+    assert page.startswith(f"{code}: ")
+    assert main(["explain"]) == 0
+    assert f"{code}  " in capsys.readouterr().out
+
+
 # ---- cache
 
 
@@ -221,7 +294,8 @@ def test_a_cached_run_loads_neither_parser_nor_solvers(place: Path) -> None:
     assert in_process("verify", "good.policy").returncode == 0
     code = (
         "import sys; from policyctl.main import main; main(['verify', 'good.policy']);"
-        "heavy = {'lark', 'z3', 'cvc5', 'pydantic', 'networkx', 'rich'}; print(heavy & set(sys.modules), file=sys.stderr)"
+        "heavy = {'lark', 'z3', 'cvc5', 'pydantic', 'networkx', 'rich'};"
+        "print(heavy & set(sys.modules), file=sys.stderr)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
