@@ -1,0 +1,153 @@
+"""The policies that ship: they check cleanly, their tests pass, their verdicts and their dashboard are true."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from policydsl.core.system import Expected, Program, Property, PropertyKind, Test
+from policydsl.diagnostics import Report
+from policydsl.interp import Request, initial, step
+from policydsl.load import load
+from policydsl.run_tests import run_test
+from verifier.verdict import Unknown
+from verifier.verify import verify
+
+ROOT = Path(__file__).parent.parent
+SPECS = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "specs").rglob("*.policy"))
+LOGS = ROOT / "tests" / "data" / "temporal"
+
+
+@cache
+def checked(path: str) -> tuple[Program, Report]:
+    report = Report()
+    [program] = load([path], lambda p: (ROOT / p).read_text(encoding="utf-8"), report)
+    return program, report
+
+
+def program(path: str) -> Program:
+    return checked(path)[0]
+
+
+def blocks_inside() -> list[tuple[str, Test]]:
+    return [(path, test) for path in SPECS for test in program(path).tests]
+
+
+def test_there_are_policies() -> None:
+    assert len(SPECS) >= 30
+
+
+@pytest.mark.parametrize("path", SPECS)
+def test_checks_without_a_word(path: str) -> None:
+    assert checked(path)[1].sorted() == ()
+
+
+@pytest.mark.parametrize(("path", "test"), blocks_inside(), ids=lambda x: x if isinstance(x, str) else x.name)
+def test_its_tests_pass(path: str, test: Test) -> None:
+    result = run_test(program(path).system, test)
+    assert [f"{path}:{f.span.line}: {f.text}" for f in result.failures] == []
+    assert result.passed
+
+
+@pytest.mark.parametrize("path", SPECS)
+def test_its_tests_can_fail(path: str) -> None:
+    """Each expected decision turned into its opposite has to be noticed."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for was, other in (("deny", "allow"), ("allow", "deny")):
+        expected = re.findall(rf"expect {was}\b", text)
+        turned = {path: re.sub(rf"expect {was}\b.*", f"expect {other}", text)}
+        [changed] = load([path], turned.__getitem__, Report())
+        failures = [f for test in changed.tests for f in run_test(changed.system, test).failures]
+        assert len(failures) >= len(expected)
+    assert "expect deny" in text
+
+
+@pytest.mark.parametrize("path", SPECS)
+def test_says_what_it_is_about(path: str) -> None:
+    system = program(path).system
+    assert system.doc
+    assert system.name == path.removeprefix("specs/").removesuffix(".policy").replace("/", ".")
+    assert program(path).tests
+
+
+@pytest.mark.parametrize("path", SPECS)
+def test_what_is_expected_to_fail_says_why(path: str) -> None:
+    expected = [p for p in program(path).system.properties if p.expected is not Expected.PROVED]
+    assert [p.name for p in expected if not p.because] == []
+    if path.endswith("_flawed.policy"):
+        assert expected
+    if path.endswith("_repaired.policy"):
+        flawed = program(path.replace("_repaired", "_flawed")).system.properties
+        repaired = {p.name: p.expected for p in program(path).system.properties}
+        broken = [p.name for p in flawed if p.expected is Expected.REFUTED]
+        # The very property that the flawed rules break is proved of the repaired ones.
+        assert broken
+        assert [repaired.get(name) for name in broken] == [Expected.PROVED] * len(broken)
+
+
+def test_the_machine_needs_no_lemma() -> None:
+    machine = program("specs/mvg/governance.policy").system
+    kinds = [p.kind for p in machine.properties]
+    assert PropertyKind.LEMMA not in kinds
+    safety = (PropertyKind.INVARIANT, PropertyKind.STEP, PropertyKind.ASSERT)
+    assert sum(k in safety for k in kinds) >= 14
+    assert len(machine.actions) >= 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SPECS)
+def test_verdicts_are_as_declared(path: str) -> None:
+    verification = verify(program(path).system)
+    surprises = {
+        o.property.name: f"{o.status}, {o.verdict.reason if isinstance(o.verdict, Unknown) else 'found'}"
+        for o in verification.outcomes
+        if not o.as_expected
+    }
+    assert surprises == {}
+    assert [o.property.name for o in verification.outcomes] == [p.name for p in program(path).system.properties]
+    assert [v.subject for v in verification.vacuities if v.certain] == []
+
+
+def recorded(name: str) -> list[list[str]]:
+    with gzip.open(LOGS / f"{name}.csv.gz", "rt", encoding="utf-8") as lines:
+        return [line.strip().split(",") for line in lines]
+
+
+@pytest.mark.parametrize(("name", "rule"), [("access", "not_open"), ("file", "not_open")])
+def test_a_recorded_log_has_exactly_one_violation(name: str, rule: str) -> None:
+    system = program(f"specs/temporal/{name}.policy").system
+    events = recorded(name)
+    assert len(events) > 10_000
+    state, denied = initial(system), []
+    for number, (action, *values) in enumerate(events, start=1):
+        names = [i.name for i in system.action(action).inputs]
+        result = step(system, state, Request(action, dict(zip(names, values, strict=True))))
+        state = result.state
+        if result.decision.effect != "allow":
+            denied.append((number, action, result.decision.rules))
+    assert [(number, action) for number, action, _ in denied] == [(len(events), events[-1][0])]
+    assert rule in denied[0][2]
+
+
+def count(properties: tuple[Property, ...], expected: Expected) -> str:
+    return str(sum(p.expected is expected for p in properties) or "")
+
+
+def dashboard() -> str:
+    """What `specs/README.md` says of each policy."""
+    rows = ["| policy | what it is about | proved | refuted | unknown |", "|---|---|---:|---:|---:|"]
+    for path in SPECS:
+        system = program(path).system
+        about = re.split(r"(?<=[.])\s", " ".join(system.doc.split()))[0]
+        link = path.removeprefix("specs/")
+        numbers = " | ".join(count(system.properties, e) for e in (Expected.PROVED, Expected.REFUTED, Expected.UNKNOWN))
+        rows.append(f"| [{link.removesuffix('.policy')}]({link}) | {about} | {numbers} |")
+    return "\n".join(rows)
+
+
+def test_the_dashboard_is_true() -> None:
+    assert dashboard() in (ROOT / "specs" / "README.md").read_text(encoding="utf-8")
