@@ -302,4 +302,11 @@ def _cone(product: System, goals: Sequence[Goal]) -> System:
         for a in product.actions
         if a.name in names | asked
     ]
-    return replace(product, actions=tuple(actions), state=tuple(v for v in product.state if v.name in needed))
+    # The search learns from the properties which individuals and strings there are.
+    mentioned = conj(*(g.formula for g in goals), *(a.allowed for a in moving))
+    return replace(
+        product,
+        actions=tuple(actions),
+        state=tuple(v for v in product.state if v.name in needed),
+        properties=(Property("mentioned", PropertyKind.REACHABLE, mentioned),),
+    )

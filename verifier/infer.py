@@ -100,6 +100,8 @@ def _attempts(system: System, goal: Expr) -> Iterator[Attempt]:
         cone = cone | _trackable(system, _near(system, cone))
     missing = tuple(dict.fromkeys(k for v in sorted(cone) for k in system.variable(v).keys if k not in sorts))
     yield from new(Attempt(cone, missing[:2]))
+    if len(missing) == 1:
+        yield from new(Attempt(cone, missing * 2))
 
 
 def _trackable(system: System, names: frozenset[str]) -> frozenset[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from policydsl.core.after import reads
 from policydsl.core.expr import Expr
 from policydsl.core.system import Expected, Property, PropertyKind, System
 from policydsl.core.to_json import digest
 from verifier.bounded import Limits, Searcher, violations
 from verifier.claims import Claim, claims
 from verifier.cti import step_that_loses
+from verifier.ground import UngroundableError
 from verifier.induction import Obligation, entails_obligation, init_obligation, step_obligation
 from verifier.infer import Inferred, infer
 from verifier.joint import Inductive, inductive
@@ -30,7 +32,8 @@ class Settings:
     """Limits are counts of the solvers. `only` names the properties to answer for (None: all)."""
 
     rlimit: int = RLIMIT
-    spacer_rlimit: int = 6_000_000
+    spacer_rlimit: int = 3_000_000
+    spacer_rlimit_last: int = 30_000_000
     shallow: int = 3
     limits: Limits = field(default_factory=Limits)
     vacuity: bool = True
@@ -46,6 +49,9 @@ class Proof:
     uses: tuple[str, ...] = ()
     lemmas: tuple[Expr, ...] = ()
 
+
+REACH = 3
+"""How many steps away from a claim, by shared variables, known facts are still used for it."""
 
 Tick = Callable[[str], None]
 
@@ -71,7 +77,7 @@ class _Run:
         self.proofs: dict[str, Proof] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.reasons: dict[str, str] = {}
-        self.facts: list[SumFact] = []
+        self.facts: list[SumFact] | None = None  # of the sums; None when more may be provable now
         self.properties = [p for p in system.properties if settings.only is None or p.name in settings.only]
 
     def discharge(self, obligation: Obligation) -> Answer:
@@ -85,29 +91,27 @@ class _Run:
         search = Searcher(self.system, [*goals, *vacuity], self.settings.limits, lambda: self.tick("searching"))
         search.look(self.settings.shallow)
         self._take(search)
-        for prop in sorted(safety, key=lambda p: p.expected is Expected.REFUTED):
-            if prop.name in self.verdicts:
-                continue
-            if prop.kind is PropertyKind.REACHABLE or prop.expected is Expected.REFUTED:
-                search.look(self.settings.limits.depth)
-                self._take(search)
-            if prop.name not in self.verdicts:
-                self.tick(prop.name)
-                self.by_inference(prop)
-            if prop.name in self.verdicts:
-                search.close([prop.name])
+        hopeful = [p for p in safety if _hopeful(p)]
+        self.simple_proofs(hopeful)
+        self.inference(hopeful, self.settings.spacer_rlimit)
+        search.close(self.verdicts)
         search.look(self.settings.limits.depth)
         self._take(search)
+        self.inference([*hopeful, *(p for p in safety if not _hopeful(p))], self.settings.spacer_rlimit_last)
         for prop in safety:
             if prop.name not in self.verdicts:
                 self.verdicts[prop.name] = self._give_up(prop, search.result.depth.get(prop.name, 0))
-        for prop in self.properties:
-            if prop.kind is PropertyKind.LEADS_TO:
-                self.tick(prop.name)
-                self.verdicts[prop.name] = prove_leads_to(self.system, prop, list(self.known.values()), self.discharge)
+        self.liveness()
         outcomes = tuple(Outcome(p, self.verdicts[p.name]) for p in self.properties)
         found = settle(self.system, search.result, self.known, self.discharge) if self.settings.vacuity else ()
         return Verification(self.system.name, digest(self.system), outcomes, found), self.proofs
+
+    def liveness(self) -> None:
+        for prop in self.properties:
+            if prop.kind is PropertyKind.LEADS_TO:
+                self.tick(prop.name)
+                known = list(self._hypotheses().values())
+                self.verdicts[prop.name] = prove_leads_to(self.system, prop, known, self.discharge)
 
     def _give_up(self, prop: Property, depth: int) -> Unknown:
         """What was tried, and the step at which induction fails."""
@@ -132,49 +136,75 @@ class _Run:
         self.tick("induction")
         found: Inductive = inductive(self.system, [(p.name, p.expr) for p in hopeful], {}, self.discharge)
         for name, proof in found.items():
-            self.accept(name, self.system.claim(name).expr, Proof(proof.how, proof.obligations, proof.uses))
+            self.accept(self.system.claim(name), Proof(proof.how, proof.obligations, proof.uses))
 
-    def accept(self, name: str, formula: Expr, proof: Proof) -> None:
-        self.known[name] = formula
-        self.proofs[name] = proof
-        self.verdicts[name] = Proved(proof.how, proof.uses, proof.lemmas)
+    def accept(self, prop: Property, proof: Proof) -> None:
+        if _is_invariant(prop):
+            self.known[prop.name] = prop.expr
+        self.proofs[prop.name] = proof
+        self.verdicts[prop.name] = Proved(proof.how, proof.uses, proof.lemmas)
 
-    def by_inference(self, prop: Property) -> None:
-        """Claims that need lemmas."""
+    def simple_proofs(self, properties: list[Property]) -> None:
+        """What follows from what is proved, or is inductive given it; until nothing more comes of it."""
+        again = True
+        while again:
+            settled = [self.attempt(p, self.simple) for p in properties if p.name not in self.verdicts]
+            again = any(settled)
+            self.facts = None if again else self.facts
+
+    def inference(self, properties: list[Property], rlimit: int) -> None:
+        """What needs a lemma. Whatever is proved may make others simple."""
+        for prop in properties:
+            if prop.name not in self.verdicts:
+                self.tick(prop.name)
+                if self.attempt(prop, lambda claim: self.infer(claim, rlimit)):
+                    self.facts = None
+                    self.simple_proofs(properties)
+
+    def attempt(self, prop: Property, prove: Callable[[Claim], Proof | str]) -> bool:
+        """Whether `prove` settles every claim of `prop`."""
         parts: list[Proof] = []
         for claim in claims(self.system, prop):
-            part = self.claim(claim)
+            part = self.simple(claim)
+            part = prove(claim) if isinstance(part, str) else part
             if isinstance(part, str):
                 self.reasons[prop.name] = part
-                return
+                return False
             parts.append(part)
         obligations = tuple(o for p in parts for o in p.obligations)
         lemmas = tuple(dict.fromkeys(lemma for p in parts for lemma in p.lemmas))
-        uses = tuple(sorted({u for p in parts for u in p.uses}))
-        how = _how(lemmas, over_requests=prop.kind in (PropertyKind.ASSERT, PropertyKind.STEP))
-        proof = Proof(how, obligations, uses, lemmas)
-        if _is_invariant(prop):
-            self.accept(prop.name, prop.expr, proof)
-            return
-        self.proofs[prop.name] = proof
-        self.verdicts[prop.name] = Proved(how, uses, lemmas)
+        uses = tuple(dict.fromkeys(u for p in parts for u in p.uses))
+        how = _how(prop, lemmas, uses)
+        self.accept(prop, Proof(how, obligations, uses, lemmas))
+        return True
 
-    def claim(self, claim: Claim) -> Proof | str:
+    def simple(self, claim: Claim) -> Proof | str:
+        known = self._about(claim)
+        try:
+            what = f"{claim.name}: follows from what is proved"
+            direct = entails_obligation(self.system, what, list(known.values()), claim.formula)
+            if self.discharge(direct) is Answer.UNSAT:
+                return Proof("", (direct,), tuple(known))
+            return "not inductive" if claim.over_requests else self._inductive_now(claim, known) or "not inductive"
+        except UngroundableError:
+            return "a quantifier about another individual stands inside a number or a key"
+
+    def infer(self, claim: Claim, rlimit: int) -> Proof | str:
         known = self._hypotheses()
-        what = f"{claim.name}: follows from what is proved"
-        direct = entails_obligation(self.system, what, list(known.values()), claim.formula)
-        if self.discharge(direct) is Answer.UNSAT:
-            return Proof("", (direct,), tuple(known))
-        if not claim.over_requests:
-            again = self._inductive_now(claim, known)
-            if again is not None:
-                return again
-        found = infer(
-            self.system, claim.name, claim.formula, list(known.values()), self.discharge, self.settings.spacer_rlimit
-        )
-        if isinstance(found, Inferred):
-            return Proof("", found.obligations, tuple(known), (found.lemma,))
-        return found
+        try:
+            found = infer(self.system, claim.name, claim.formula, list(known.values()), self.discharge, rlimit)
+        except UngroundableError:
+            return "a quantifier about another individual stands inside a number or a key"
+        return Proof("", found.obligations, tuple(known), (found.lemma,)) if isinstance(found, Inferred) else found
+
+    def _about(self, claim: Claim) -> dict[str, Expr]:
+        """What is known of anything that the claim is about, directly or by way of something else that is known."""
+        hypotheses = self._hypotheses()
+        touched = reads(claim.formula)
+        for _ in range(REACH):
+            near = {n: e for n, e in hypotheses.items() if reads(e) & touched}
+            touched = touched.union(*map(reads, near.values()))
+        return near
 
     def _inductive_now(self, claim: Claim, known: dict[str, Expr]) -> Proof | None:
         """Inductive, now that more is known."""
@@ -186,7 +216,7 @@ class _Run:
         return None
 
     def _hypotheses(self) -> dict[str, Expr]:
-        if self.system.sums and not self.facts:
+        if self.facts is None:
             self.facts = prove_sum_facts(self.system, self.known, self.discharge)
         return {**self.known, **{f.name: f.formula for f in self.facts}}
 
@@ -195,8 +225,14 @@ def _is_invariant(prop: Property) -> bool:
     return prop.kind in (PropertyKind.INVARIANT, PropertyKind.LEMMA)
 
 
-def _how(lemmas: tuple[Expr, ...], *, over_requests: bool) -> str:
-    base = "every request" if over_requests else "1-inductive"
+def _hopeful(prop: Property) -> bool:
+    """Worth a proof before a deep search."""
+    return prop.kind is not PropertyKind.REACHABLE and prop.expected is not Expected.REFUTED
+
+
+def _how(prop: Property, lemmas: tuple[Expr, ...], uses: tuple[str, ...]) -> str:
     if lemmas:
-        return f"{base} + {len(lemmas)} lemma{'s' if len(lemmas) > 1 else ''} found"
-    return base
+        return f"inductive with {len(lemmas)} lemma{'s' if len(lemmas) > 1 else ''} found"
+    if prop.kind in (PropertyKind.ASSERT, PropertyKind.STEP):
+        return "of every request" if prop.kind is PropertyKind.ASSERT else "of every step"
+    return "follows from what is proved" if uses else "1-inductive"
