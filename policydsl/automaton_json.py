@@ -10,7 +10,7 @@ from typing import Any
 
 from policydsl.automaton import Action, Automaton, Reduction, grammar_text
 
-_GATHERS: dict[str, type[Any] | None] = {"": None, "list": list, "tuple": tuple}
+_GATHERS: dict[str, Any] = {"": None, "list": list, "tuple": tuple}
 
 
 def to_json(table: Automaton, grammar: str) -> str:

@@ -66,10 +66,10 @@ def rule_parts(
                 first = Label(once[clause.word].span, "the first one")
                 report.error("E023", f"`{said}` is written twice in rule `{name.text}`", clause.span, labels=(first,))
             once.setdefault(clause.word, clause)
-    for word in form.needs:
-        if word not in once:
-            text = f"`{effect.text} {name.text}` says no `{_SAID.get(word, word.lower())}`"
-            report.error("E014", text, name.span, help=f"for example `{example}`")
+    missing = [f"`{_SAID.get(word, word.lower())}`" for word in form.needs if word not in once]
+    if missing:
+        text = f"`{effect.text} {name.text}` says no {' and no '.join(missing)}"
+        report.error("E014", text, name.span, help=f"for example `{example}`")
     return {
         "on": tuple(t.action for t in targets),
         "when": tuple(c.value for c in clauses if c.word == "WHEN"),

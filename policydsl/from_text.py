@@ -8,12 +8,12 @@ parentheses an Event can come anywhere in an expression; the checker says where 
 from __future__ import annotations
 
 from policydsl import syntax
-from policydsl.automaton import END, automaton
+from policydsl.automaton import automaton
 from policydsl.build import Builder
 from policydsl.diagnostics import Report
-from policydsl.lexer import MAX_CHARACTERS, lex
-from policydsl.machine import machine
-from policydsl.recover import MAX_ERRORS, recover
+from policydsl.lexer import MAX_CHARACTERS, MAX_ERRORS, lex
+from policydsl.machine import MAX_HEIGHT, machine
+from policydsl.recover import recover
 from policydsl.source import Span
 
 
@@ -27,16 +27,16 @@ def parse(path: str, text: str, report: Report) -> syntax.Module:
     tokens = lexed.tokens
     stack = machine(automaton(), Builder(path, lexed.docs, report), report)
     at, settled = 0, -1
-    limit = len(report.found) + MAX_ERRORS
-    while True:
+    most = len(report.found) + MAX_ERRORS
+    while stack.result is None:
         if stack.feed(tokens[at]):
-            if tokens[at].type == END:
-                break
             at += 1
         else:
-            if len(report.found) > limit:
-                tokens = tokens[:at] + tokens[-1:]
             at = settled = recover(stack, tokens, at, settled, report)
+        if len(stack.states) > MAX_HEIGHT:
+            stack.say_too_deep(tokens[at].span)
+        if len(report.found) > most or len(stack.states) > MAX_HEIGHT:
+            tokens = (*tokens[:at], tokens[-1]._replace(shaky=True))
     module = stack.result
     assert isinstance(module, syntax.Module)
     return module

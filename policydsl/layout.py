@@ -40,6 +40,7 @@ class Line:
     pieces: list[Piece]
     after_blank: bool
     indent: int = 0
+    base: int = 0  # the indentation of what it goes on with, where it closes brackets of lines above
 
     @property
     def is_comment(self) -> bool:
@@ -73,6 +74,7 @@ def lay_out(lexed: Lexed) -> list[Line]:
             continue
         inner = _inner(nesting)
         _indent(line, nesting)
+        line.base = line.indent
         for comment in pending:
             comment.indent = inner if line.pieces[0].type == "RBRACE" else line.indent
         pending.clear()
@@ -163,8 +165,10 @@ def _spaced(piece: Piece, last: Piece, nesting: _Nesting) -> bool:
         return False
     match piece.type:
         case "LPAR":
-            within = nesting.last_but_one is not None and nesting.last_but_one.type == "WITHIN"
-            return piece.gap > 0 if _is_soft(last) or within else last.type not in _BEFORE_CALL
+            if last.type not in _BEFORE_CALL and not _is_soft(last):
+                return True
+            event = nesting.last_but_one is not None and nesting.last_but_one.type == "WITHIN"
+            return piece.gap > 0 if event or _is_soft(last) else False
         case "COLON":
             return piece.gap > 0
         case "OPEN_TYPE" | "CLOSE_TYPE":
@@ -183,10 +187,10 @@ def _track(line: Line, piece: Piece, nesting: _Nesting) -> None:
     last = nesting.last
     if piece.type == "LBRACE":
         is_set = last is not None and last.type in _BEFORE_SET
-        nesting.open.append(_Open("SET" if is_set else "BLOCK", line.indent))
+        nesting.open.append(_Open("SET" if is_set else "BLOCK", line.base))
     elif piece.type in CLOSER_OF:
-        nesting.open.append(_Open(piece.type, line.indent))
+        nesting.open.append(_Open(piece.type, line.base))
     elif piece.type in OPENER_OF and nesting.open:
-        nesting.open.pop()
+        line.base = min(line.base, nesting.open.pop().indent)
     nesting.types += (piece.type == "OPEN_TYPE") - (piece.type == "CLOSE_TYPE")
     nesting.last_but_one, nesting.last = last, piece

@@ -17,6 +17,7 @@ from policydsl.source import Span
 MAX_CHARACTERS = 1_000_000
 MAX_NESTING = 100
 MAX_DIGITS = 60
+MAX_ERRORS = 50
 
 
 def words(text: str) -> frozenset[str]:
@@ -92,7 +93,9 @@ def lex(path: str, text: str, report: Report) -> Lexed:
     comments: list[Token] = []
     symbols = automaton().symbols
     line, line_start, first, shaky = 1, 0, True, False
+    angles = 0  # the line on which `Set<` is open
     append = tokens.append
+    most = len(report.found) + MAX_ERRORS
     for match in _pattern().finditer(text, 1 if text.startswith("\ufeff") else 0):
         kind = match.lastgroup or ""
         value = match.group()
@@ -108,6 +111,13 @@ def lex(path: str, text: str, report: Report) -> Lexed:
             kind = symbols.get(value, "NAME")
         elif kind == "_SYMBOL":
             kind = symbols[value]
+            if kind == "LT" and tokens and tokens[-1].text == "Set":
+                angles = line
+            elif kind == "GE" and angles == line:  # `Set<T>= {}`
+                append(Token("GT", ">", Span(path, start, start + 1, line, span.column), first, shaky))
+                kind, value, span = "IS", "=", Span(path, start + 1, start + 2, line, span.column + 1)
+            elif kind in {"GT", "IS"}:
+                angles = 0
         elif kind in {"DOC", "COMMENT"}:
             if kind == "DOC" and first:
                 docs[line] = value[3:].strip()
@@ -118,6 +128,9 @@ def lex(path: str, text: str, report: Report) -> Lexed:
                 line += value.count("\n")
                 line_start = start + value.rfind("\n") + 1
             kind, value = _slip(kind, value, span, report)
+            if len(report.found) > most:
+                shaky = True
+                break
             if not kind:
                 shaky = shaky or value != ""
                 continue
@@ -174,8 +187,9 @@ def _slip(kind: str, value: str, span: Span, report: Report) -> tuple[str, str]:
 def _settle(tokens: list[Token]) -> list[Token]:
     """Words that are one thing or another by what follows them, settled by looking at it.
 
-    `sum`, `count` and `old` are words of the language before `(`; `no` before an event on the same line; `add` and
-    `remove` unless they are assigned to. A declaration begins with its word at the start of a line and a name after it.
+    `sum`, `count` and `old` are words of the language before `(`; `no` before an event on the same line; `starts` and
+    `ends` before `with`; others unless they are assigned to. A declaration begins with its word at the start of a line
+    and a name after it.
     """
     for at, token in enumerate(tokens[:-1]):
         after = tokens[at + 1]
@@ -184,7 +198,9 @@ def _settle(tokens: list[Token]) -> list[Token]:
                 word = after.type == "LPAR"
             case "NO":
                 word = not after.first and after.type in ("NAME", "LPAR")
-            case "ADD" | "REMOVE":
+            case "STARTS" | "ENDS":
+                word = after.type == "WITH"
+            case "ADD" | "REMOVE" | "UNION" | "MINUS":
                 word = after.type not in _TARGET_ENDS
             case kind if token.first and kind in DECLARATIONS:
                 if _begins(kind, after, tokens[min(at + 2, len(tokens) - 1)]):

@@ -12,6 +12,7 @@ from policydsl.diagnostics import Report
 from policydsl.lexer import RESERVED, Token
 from policydsl.source import Span
 
+MAX_HEIGHT = 3_000  # of the stack: more than any text needs that is not too deep; each token may copy it
 MAX_DEPTH = 200  # SOUND: every later pass walks nodes by recursion, and must not run out of stack
 
 
@@ -29,6 +30,7 @@ class Machine:
     methods: dict[str, Callable[..., Any]]
     soft: frozenset[str]
     result: Any = None
+    too_deep: bool = False
 
     def feed(self, token: Token) -> bool:
         """Takes one more token; False when it cannot stand here, and then the stack is as it was."""
@@ -95,9 +97,15 @@ class Machine:
                 shallow = s.BoolLit(True, span=span)
             case _:
                 return value
-        hint = "give parts of it a name with `function` or `let`"
-        self.report.error("E091", f"this is nested more than {MAX_DEPTH} deep", span, help=hint)
+        self.say_too_deep(span)
         return shallow
+
+    def say_too_deep(self, span: Span) -> None:
+        """Once for a file: what is cut off at this depth may be too deep again."""
+        if not self.too_deep:
+            hint = "give parts of it a name with `function` or `let`"
+            self.report.error("E091", f"this is nested more than {MAX_DEPTH} deep", span, help=hint)
+        self.too_deep = True
 
     # ---- looking ahead and cutting back
 

@@ -15,8 +15,6 @@ from policydsl.machine import Machine
 from policydsl.repair import complain, repair
 from policydsl.words import CLAUSES
 
-MAX_ERRORS = 50
-
 _ASSIGNS = words("ASSIGN INCREASE DECREASE IS")
 _STATEMENT_WORDS = words("REQUIRE IF FOR LET ADD REMOVE")
 _STEP_WORDS = words("GIVEN AT EXPECT")
@@ -53,7 +51,7 @@ def _resume(stack: Machine, tokens: tuple[Token, ...], at: int, *, skip: bool) -
                     pass
             elif _cut_for_closer(stack, token):
                 return at
-        elif not skipped and at > start and (height := _place(stack, tokens, at)) is not None:
+        elif not skipped and not (skip and at == start) and (height := _place(stack, tokens, at)) is not None:
             stack.cut(height)
             return at
         at += 1

@@ -38,7 +38,9 @@ _NO_WHERE = "`where` belongs to `sum`, `count` and `for each`; otherwise write `
 
 def repair(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
     """Puts one mistake right and gives the place to go on from; None when it is not one of those."""
-    attempts: tuple[_Attempt, ...] = (_equals, _misspelled, _misspelled_before, _reserved, _bracket, _missing)
+    attempts: tuple[_Attempt, ...] = (
+        _equals, _misspelled, _misspelled_before, _reserved, _bracket, _no_string, _if_begins_a_line, _missing,
+    )  # fmt: skip
     for attempt in attempts:
         if (after := attempt(stack, tokens, at, report)) is not None:
             return after
@@ -147,6 +149,47 @@ def _bracket(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     return None
 
 
+def _no_string(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
+    """A sentence without quotes where a string has to stand."""
+    if stack.expected() != {"STRING"}:
+        return None
+    end = at
+    while tokens[end].type in {"NAME", "NUMBER", "COMMA"} or tokens[end].text.isalpha():
+        if tokens[end].first:
+            break
+        end += 1
+    if end == at or not stack.accepts(("STRING", *_kinds(tokens, end, 1))):
+        return None
+    _say_no_string(tokens, at, report)
+    stack.feed(Token("STRING", '""', tokens[at].span, False))
+    return end
+
+
+def _say_no_string(tokens: tuple[Token, ...], at: int, report: Report) -> None:
+    before = tokens[at - 1]
+    told = {"ELSE": "the reason after `else`", "BECAUSE": "the reason after `because`"}
+    what = told.get(before.type, f"what follows `{before.text}`")
+    report.error("E012", f"{what} is a string in double quotes, not {found(tokens[at])}", tokens[at].span)
+
+
+def _if_begins_a_line(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
+    """An `if` that was read as the value of the unfinished line above, but a block follows."""
+    if tokens[at].type != "LBRACE" or not stack.accepts(("THEN",)):
+        return None
+    height = next((h for h in range(len(stack.values) - 1, -1, -1) if _is_first_if(stack.values[h])), None)
+    start = stack.height_where("statement")
+    if height is None or start is None or start > height:
+        return None
+    token = stack.values[height]
+    report.error("E001", f"found {found(token)}, expected an expression", token.span)
+    stack.cut(start)
+    return tokens.index(token)
+
+
+def _is_first_if(value: object) -> bool:
+    return isinstance(value, Token) and value.type == "IF" and value.first
+
+
 def _missing(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
     """One mark or word is missing before this token."""
     token = tokens[at]
@@ -190,10 +233,8 @@ def complain(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
         report.error("E004", f"`{opener.text}` is never closed", opener.span, labels=(where,))
     elif token.type in OPENER_OF and opener_for(stack, token) is None:
         report.error("E015", f"`{token.text}` closes nothing", token.span, help="remove it, or open what it closes")
-    elif before is not None and could == {"STRING"}:
-        told = {"ELSE": "the reason after `else`", "BECAUSE": "the reason after `because`"}
-        what = told.get(before.type, f"what follows `{before.text}`")
-        report.error("E012", f"{what} is a string in double quotes, not {found(token)}", token.span)
+    elif at and could == {"STRING"}:
+        _say_no_string(tokens, at, report)
     elif token.type in _COMPARES and {"AND", "PLUS"} <= could:
         help = "join two comparisons with `and`: `a < b and b < c`"
         report.error("E013", f"`{token.text}` compares the result of a comparison", token.span, help=help)
