@@ -93,7 +93,7 @@ def lex(path: str, text: str, report: Report) -> Lexed:
     comments: list[Token] = []
     symbols = automaton().symbols
     line, line_start, first, shaky = 1, 0, True, False
-    angles = 0  # the line on which `Set<` is open
+    angles = 0  # how many `Set<` are open on this line
     append = tokens.append
     most = len(report.found) + MAX_ERRORS
     for match in _pattern().finditer(text, 1 if text.startswith("\ufeff") else 0):
@@ -104,7 +104,7 @@ def lex(path: str, text: str, report: Report) -> Lexed:
             if "\n" in value:
                 line += value.count("\n")
                 line_start = start + value.rfind("\n") + 1
-                first = True
+                first, angles = True, 0
             continue
         span = Span(path, start, start + len(value), line, start - line_start + 1)
         if kind == "NAME":
@@ -112,12 +112,13 @@ def lex(path: str, text: str, report: Report) -> Lexed:
         elif kind == "_SYMBOL":
             kind = symbols[value]
             if kind == "LT" and tokens and tokens[-1].text == "Set":
-                angles = line
-            elif kind == "GE" and angles == line:  # `Set<T>= {}`
+                angles += 1
+            elif kind == "GE" and angles:  # `Set<T>= {}`
+                angles -= 1
                 append(Token("GT", ">", Span(path, start, start + 1, line, span.column), first, shaky))
                 kind, value, span = "IS", "=", Span(path, start + 1, start + 2, line, span.column + 1)
-            elif kind in {"GT", "IS"}:
-                angles = 0
+            elif kind == "GT" and angles:
+                angles -= 1
         elif kind in {"DOC", "COMMENT"}:
             if kind == "DOC" and first:
                 docs[line] = value[3:].strip()

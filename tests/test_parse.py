@@ -313,6 +313,13 @@ def test_clauses_of_a_rule_come_in_any_order() -> None:
     assert one == only("limit r on a when y to 3 per 1m for each x")
 
 
+def test_a_comparison_after_a_set_type_stays_one() -> None:
+    text = "action a(f: Set<A>, n: Int) { require n >= 3 }"
+    found = only(text)
+    assert isinstance(found, s.ActionDecl)
+    assert found.body == (s.Require(op(">=", s.Name("n"), s.IntLit(3)), None),)
+
+
 def test_an_empty_file_is_an_empty_module() -> None:
     assert read("") == s.Module("t.policy", None, "", ())
     assert read("// nothing\n") == s.Module("t.policy", None, "", ())
