@@ -50,7 +50,9 @@ def condition(chance: random.Random) -> Expr:
     """One rule: a role and three more tests."""
     tests = [
         lambda: le(INPUT["amount"], number(chance.randrange(100, CAP))),
-        lambda: conj(le(number(chance.randrange(0, 12)), INPUT["hour"]), lt(INPUT["hour"], number(12 + chance.randrange(12)))),
+        lambda: conj(
+            le(number(chance.randrange(0, 12)), INPUT["hour"]), lt(INPUT["hour"], number(12 + chance.randrange(12)))
+        ),
         lambda: le(number(chance.randrange(0, 100)), INPUT["trust"]),
         lambda: le(INPUT["size"], number(chance.randrange(1, 10_000))),
         lambda: matches(INPUT["path"], chance.choice(PATHS)),
@@ -65,10 +67,11 @@ def condition(chance: random.Random) -> Expr:
 def rules(count: int, seed: int = 1) -> dict[str, list[RuleUse]]:
     """`count` rules spread over the actions, one in five a forbid."""
     chance = random.Random(seed)
-    found: dict[str, list[RuleUse]] = {a: [] for a in ACTIONS}
+    names = ACTIONS[: max(1, min(len(ACTIONS), count // 10))]
+    found: dict[str, list[RuleUse]] = {a: [] for a in names}
     for i in range(count):
-        action = ACTIONS[i % len(ACTIONS)]
-        effect = "forbid" if chance.random() < 0.2 else "permit"
+        action = names[i % len(names)]
+        effect = "forbid" if len(found[action]) % 5 == 4 else "permit"
         whole = condition(chance)
         if effect == "permit":
             whole = conj(whole, le(INPUT["amount"], number(CAP)))
@@ -91,7 +94,12 @@ def action(name: str, uses: list[RuleUse]) -> Action:
 
 def system(count: int, seed: int = 1) -> System:
     actions = tuple(action(name, uses) for name, uses in rules(count, seed).items())
-    capped = Property("capped", PropertyKind.ASSERT, implies(conj(*(g.expr for g in actions[0].guards)), le(INPUT["amount"], number(CAP))), action=actions[0].name)
+    capped = Property(
+        "capped",
+        PropertyKind.ASSERT,
+        implies(conj(*(g.expr for g in actions[0].guards)), le(INPUT["amount"], number(CAP))),
+        action=actions[0].name,
+    )
     return System(f"synthetic{count}", (), (), actions, (capped,))
 
 
@@ -101,7 +109,12 @@ def edited(s: System) -> System:
     uses = list(first.rules)
     k = next(i for i, u in enumerate(uses) if u.effect == "permit")
     old = uses[k].condition
-    uses[k] = replace(uses[k], condition=conj(*(p for p in old.args if p is not le(INPUT["amount"], number(CAP))), le(INPUT["amount"], number(CAP + 1))))
+    uses[k] = replace(
+        uses[k],
+        condition=conj(
+            *(p for p in old.args if p is not le(INPUT["amount"], number(CAP))), le(INPUT["amount"], number(CAP + 1))
+        ),
+    )
     return replace(s, actions=(action(first.name, uses), *s.actions[1:]))
 
 
@@ -125,7 +138,9 @@ def main() -> None:
         compared, difference = measure(lambda: diff(s, edited(s)))
         kinds = {k: sum(f.kind is k for f in findings) for k in FindingKind}
         words = ", ".join(f"{n} {k.name.lower()}" for k, n in kinds.items() if n)
-        print(f"{count:>6} {analysed:>8.3f}s {proved:>8.3f}s {compared:>8.3f}s   {words}; {[o.status for o in outcome.outcomes]}; {len(difference.differences)} difference(s)")
+        print(
+            f"{count:>6} {analysed:>8.3f}s {proved:>8.3f}s {compared:>8.3f}s   {words}; {[o.status for o in outcome.outcomes]}; {len(difference.differences)} difference(s)"
+        )
 
 
 if __name__ == "__main__":

@@ -31,6 +31,14 @@ EVERY = [
 ]
 """All requests within the assumptions."""
 
+REPRESENTATIVES = [
+    {"role": r, "level": n, "night": b, "word": t}
+    for r, n, b, t in product(
+        ROLE.cases, range(-2, MOST + 3), (False, True), (*TEXTS, "b", "c", "cb", "ax", "axb", "x")
+    )
+]
+"""One request at least of every kind that `conditions` can tell apart, within the assumptions or not."""
+
 atoms = st.one_of(
     st.builds(lambda c: eq(role.ref, case(ROLE, c)), st.sampled_from(ROLE.cases)),
     st.builds(lambda n: le(level.ref, number(n)), st.integers(-1, MOST)),

@@ -303,10 +303,10 @@ def _cone(product: System, goals: Sequence[Goal]) -> System:
         if a.name in names | asked
     ]
     # The search learns from the properties which individuals and strings there are.
-    mentioned = conj(*(g.formula for g in goals), *(a.allowed for a in moving))
+    mentioned = [*(g.formula for g in goals), *(a.allowed for a in moving)]
     return replace(
         product,
         actions=tuple(actions),
         state=tuple(v for v in product.state if v.name in needed),
-        properties=(Property("mentioned", PropertyKind.REACHABLE, mentioned),),
+        properties=tuple(Property(f"mentioned {i}", PropertyKind.REACHABLE, e) for i, e in enumerate(mentioned)),
     )
