@@ -303,7 +303,7 @@ def _cone(product: System, goals: Sequence[Goal]) -> System:
         if a.name in names | asked
     ]
     # The search learns from the properties which individuals and strings there are.
-    mentioned = [*(g.formula for g in goals), *(a.allowed for a in moving)]
+    mentioned = [g.formula for g in goals]
     return replace(
         product,
         actions=tuple(actions),

@@ -68,8 +68,10 @@ def sorts(system: System) -> list[EntityType]:
             found[v.type] = None
     for a in system.actions:
         found.update(dict.fromkeys(i.type for i in a.inputs if isinstance(i.type, EntityType)))
-    for p in system.properties:
-        found.update(dict.fromkeys(e.type for e in subterms(p.expr) if isinstance(e.type, EntityType)))
+    roots = [p.expr for p in system.properties]
+    for a in system.actions:
+        roots += [*(g.expr for g in a.guards), *(w.value for w in a.writes)]
+    found.update(dict.fromkeys(e.type for e in subterms(*roots) if isinstance(e.type, EntityType)))
     return list(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policydsl.core.after import after
-from policydsl.core.expr import Const, Expr, Ref, Space, select, subterms
+from policydsl.core.expr import Const, Expr, Ref, Space, eq, select, subterms
 from policydsl.core.system import Action, Input, System
 from policydsl.core.types import EntityType, EnumType, StringType
 from verifier.finite import Finite, Population, cell_name, flat, individual_at
@@ -208,7 +208,10 @@ class Unrolling:
         roots += [p.expr for p in self.system.properties]
         roots += [v.init for v in self.system.state if v.init is not None]
         roots += [i.ref for a in self.actions for i in a.inputs]
-        return list(subterms(*roots))
+        # A literal that only stands by itself, as an initial or a written value, is a string too.
+        any_string = Ref("any string", StringType(), Space.INPUT)
+        alone = [eq(any_string, e) for e in roots if isinstance(e, Const) and isinstance(e.type, StringType)]
+        return list(subterms(*roots, *alone))
 
     def _strings(self) -> list[str]:
         order = self.string_terms()
