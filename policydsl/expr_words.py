@@ -10,7 +10,7 @@ from policydsl.core.system import Origin, System
 from policydsl.core.types import BOOL, INT, BoolType, EntityType, EnumType, IntType, Scalar, StringType, Value
 from policydsl.regular_parse import SPECIAL
 from policydsl.state import EVERYONE_ELSE
-from policydsl.times import Kind, Kinds, duration_words, kind_of, kinds_of
+from policydsl.times import Kind, Measure, duration_words, kinds_of
 
 LONGEST = 400
 """A term that would be written with more nodes than this is written `...`, except that some levels of `and`, `or` and
@@ -90,7 +90,7 @@ def _with_sums(expr: Expr, system: System) -> Expr:
 class _Writer:
     def __init__(self, root: Expr, names: Mapping[str, str], system: System | None, step: bool) -> None:
         self.names = names
-        self.kinds: Kinds = kinds_of(system) if system else {}
+        self.kind_of = Measure(kinds_of(system) if system else {})
         self.groups = {v.name for v in system.state if v.origin is Origin.GROUP} if system else set()
         self.connected = _connected(root)
         self.bound: dict[str, str] = {}
@@ -199,7 +199,7 @@ class _Writer:
 
     def compared(self, sign: str, args: tuple[Expr, ...]) -> tuple[str, _Level]:
         a, b = args
-        found = [self.measured(x, kind_of(y, self.kinds), _Level.ADD) for x, y in ((a, b), (b, a))]
+        found = [self.measured(x, self.kind_of(y), _Level.ADD) for x, y in ((a, b), (b, a))]
         return f"{found[0]} {sign} {found[1]}", _Level.COMPARE
 
     def measured(self, e: Expr, kind: Kind | None, level: _Level) -> str:
@@ -265,7 +265,7 @@ class _Writer:
         return f"{self.text(pairs[0][0], _Level.ADD)} in {{{', '.join(self.text(b, _Level.OPEN) for _, b in pairs)}}}"
 
     def added(self, parts: tuple[Expr, ...]) -> str:
-        kinds = [kind_of(p, self.kinds) for p in parts]
+        kinds = [self.kind_of(p) for p in parts]
         kind = Kind.SPAN if Kind.TIME in kinds or Kind.SPAN in kinds else None
         found = self.measured(parts[0], kind, _Level.ADD)
         for part in parts[1:]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
 
-from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
+from policydsl.core.expr import Apply, Expr, Op, Ref, Space, subterms
 from policydsl.core.system import CLOCK, NOW, System
 from policydsl.core.types import INT, MapType
 
@@ -30,23 +30,40 @@ def duration_words(milliseconds: int) -> str:
     return f"{milliseconds}ms" if milliseconds else "0s"
 
 
-def kind_of(e: Expr, kinds: Kinds) -> Kind | None:
-    """What the number `e` measures, as far as `kinds` tells."""
-    match e:
-        case Ref():
-            return kinds.get((Space.STATE if e.space is Space.NEXT else e.space, e.name))
-        case Apply(op=Op.SELECT, args=(map_, *_)):
-            return kind_of(map_, kinds)
-        case Apply(op=Op.ITE, args=(_, *found)) | Apply(op=Op.MIN | Op.MAX, args=found):
-            return next((k for x in found if (k := kind_of(x, kinds))), None)
-        case Apply(op=Op.ADD, args=parts):
-            known = [kind_of(x, kinds) for x in parts]
-            return Kind.TIME if Kind.TIME in known else Kind.SPAN if Kind.SPAN in known else None
-        case Apply(op=Op.SUB, args=(a, b)):
-            left = kind_of(a, kinds)
-            return Kind.SPAN if left is Kind.TIME and kind_of(b, kinds) is Kind.TIME else left
-        case _:
-            return None
+class Measure:
+    """Tells what numbers measure, as far as `kinds` tells of what they are made of."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        self.kinds = kinds
+        self._known: dict[Expr, Kind | None] = {}
+
+    def __call__(self, root: Expr) -> Kind | None:
+        if root not in self._known:
+            for e in subterms(root):
+                if e not in self._known:
+                    self._known[e] = self._of(e)
+        return self._known[root]
+
+    def _of(self, e: Expr) -> Kind | None:
+        match e:
+            case Ref():
+                return self.kinds.get(_variable(e))
+            case Apply(op=Op.SELECT, args=(map_, *_)):
+                return self._known[map_]
+            case Apply(op=Op.ITE, args=(_, *found)) | Apply(op=Op.MIN | Op.MAX, args=found):
+                return next((k for x in found if (k := self._known[x])), None)
+            case Apply(op=Op.ADD, args=parts):
+                known = [self._known[x] for x in parts]
+                return Kind.TIME if Kind.TIME in known else Kind.SPAN if Kind.SPAN in known else None
+            case Apply(op=Op.SUB, args=(a, b)):
+                left, right = self._known[a], self._known[b]
+                return Kind.SPAN if left is Kind.TIME and right is Kind.TIME else left
+            case _:
+                return None
+
+
+def _variable(ref: Ref) -> tuple[Space, str]:
+    return (Space.STATE if ref.space is Space.NEXT else ref.space, ref.name)
 
 
 @lru_cache(maxsize=64)
@@ -56,42 +73,44 @@ def kinds_of(system: System) -> Kinds:
         return {}
     found: dict[tuple[Space, str], Kind] = {(Space.STATE, CLOCK): Kind.TIME, (Space.INPUT, NOW): Kind.TIME}
     roots = [g.expr for a in system.actions for g in a.guards] + [p.expr for p in system.properties]
-    written = [(system.variable(w.var).ref, w.value) for a in system.actions for w in a.writes]
-    started = [(v.ref, v.init) for v in system.state if v.init is not None]
-    terms = tuple(subterms(*roots, *(e for _, e in written)))
+    equal: list[tuple[Expr, Expr]] = [(system.variable(w.var).ref, w.value) for a in system.actions for w in a.writes]
+    terms = tuple(subterms(*roots, *(e for _, e in equal)))
+    equal += [(v.ref, v.init) for v in system.state if v.init is not None]
+    equal += [e.args for e in terms if isinstance(e, Apply) and e.op in _COMPARISONS]  # type: ignore[misc]  # pairs
+    sums = [e for e in terms if isinstance(e, Apply) and e.op is Op.ADD]
     size = -1
     while size < len(found):
         size = len(found)
-        for var, value in (*written, *started):
-            _agree(var, value, found)
-        for e in terms:
-            match e:
-                case Apply(op=Op.EQ | Op.LE | Op.LT, args=(a, b)) if a.type == INT:
-                    _agree(a, b, found)
-                case Apply(op=Op.ADD, args=parts) if kind_of(e, found) is Kind.TIME:
-                    for part in parts:
-                        if kind_of(part, found) is None:
-                            _learn(part, Kind.SPAN, found)
+        measure = Measure(dict(found))
+        for a, b in equal:
+            for x, y in ((a, b), (b, a)):
+                kind = measure(x)
+                if kind is not None and measure(y) is None:
+                    found |= dict.fromkeys(_made_of(y), kind)
+        for e in sums:
+            if measure(e) is Kind.TIME:
+                for part in e.args:
+                    if measure(part) is None:
+                        found |= dict.fromkeys(_made_of(part), Kind.SPAN)
     return found
 
 
-def _agree(a: Expr, b: Expr, found: dict[tuple[Space, str], Kind]) -> None:
-    for x, y in ((a, b), (b, a)):
-        kind = kind_of(x, found)
-        if kind is not None and kind_of(y, found) is None:
-            _learn(y, kind, found)
+_COMPARISONS = (Op.EQ, Op.LE, Op.LT)
 
 
-def _learn(e: Expr, kind: Kind, found: dict[tuple[Space, str], Kind]) -> None:
-    """`e` is of this kind, and so are the references that make it up."""
-    match e:
-        case Ref(space=Space.BOUND) | Const():
-            return
-        case Ref():
-            if (e.type.value if isinstance(e.type, MapType) else e.type) == INT:
-                found[Space.STATE if e.space is Space.NEXT else e.space, e.name] = kind
-        case Apply(op=Op.SELECT, args=(map_, *_)):
-            _learn(map_, kind, found)
-        case Apply(op=Op.ITE, args=(_, *branches)) | Apply(op=Op.MIN | Op.MAX, args=branches):
-            for x in branches:
-                _learn(x, kind, found)
+def _made_of(root: Expr) -> list[tuple[Space, str]]:
+    """The variables of which the number `root` may be the value."""
+    found: dict[Expr, None] = {root: None}
+    queue = [root]
+    for e in queue:
+        match e:
+            case Apply(op=Op.SELECT, args=(inner, *_)):
+                more: tuple[Expr, ...] = (inner,)
+            case Apply(op=Op.ITE, args=(_, a, b)) | Apply(op=Op.MIN | Op.MAX, args=(a, b)):
+                more = (a, b)
+            case _:
+                more = ()
+        queue.extend(x for x in more if x not in found)
+        found |= dict.fromkeys(more)
+    refs = (e for e in found if isinstance(e, Ref) and e.space is not Space.BOUND)
+    return [_variable(r) for r in refs if (r.type.value if isinstance(r.type, MapType) else r.type) == INT]
