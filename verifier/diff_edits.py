@@ -119,8 +119,9 @@ class _View:
 
     def effects(self) -> dict[str, object]:
         found: dict[str, list[object]] = {}
-        for w in map(self._say.write, self._action.writes):
-            found.setdefault(w.var, []).append((w.keys, w.value, w.binders))
+        for before in self._action.writes:
+            w = self._say.write(before)
+            found.setdefault(before.var, []).append((w.keys, w.value, w.binders))
         return dict(found)
 
     def _all(self, args: Iterable[Expr]) -> tuple[Expr, ...]:
