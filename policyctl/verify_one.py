@@ -88,13 +88,15 @@ def _verify(
             return result
     # Not above: `check` and `test` do not wait for the solvers to load.
     from policyctl.to_remarks import proved_invariants, remarks_of
+    from policydsl.run_tests import run_test
     from verifier.rules import analyse
     from verifier.verify import Settings, verify_with_proofs
 
     settings = Settings(only=only)
     if options.rlimit is not None:
         settings = replace(settings, rlimit=options.rlimit)
-    verification, proofs = verify_with_proofs(system, settings)
+    runs = [r.trace for t in program.tests if (r := run_test(system, t)).passed]
+    verification, proofs = verify_with_proofs(system, settings, runs=runs)
     if options.certificates:
         from verifier.certificate import certificate
 

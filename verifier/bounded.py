@@ -7,7 +7,7 @@ numbers. What is returned has been replayed; a model that does not replay counts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import z3
 
@@ -134,6 +134,24 @@ class Searcher:
             self._level(self._next)
             self._next += 1
 
+    def try_runs(self, runs: Iterable[Trace]) -> None:
+        """Take the shortest prefix of any of `runs`, all real runs, that reaches a goal which need not be minimal."""
+        for trace in runs:
+            visited = states(self.system, trace)
+            for i, state in enumerate(visited):
+                step = trace.steps[i - 1] if i else None
+                for goal in (q.goal for q in self._asked if not self._settled(q.goal)):
+                    if goal.prop is not None and goal.prop.kind is not PropertyKind.REACHABLE:
+                        continue
+                    if not goal.action:
+                        reached = evaluate(goal.formula, state) is True
+                    elif step is not None and step.action == goal.action:
+                        reached = evaluate(goal.formula, visited[i - 1], dict(step.inputs)) is True
+                    else:
+                        reached = False
+                    if reached:
+                        self.result.found[goal.name] = replace(trace, steps=trace.steps[:i])
+
     def close(self, names: Iterable[str]) -> None:
         """Forget goals: they have been settled elsewhere."""
         self.closed.update(names)
@@ -161,6 +179,7 @@ class Searcher:
             self.solver.push()
             self.solver.add(z3.Or(*(literals[q.goal] for q in rest)))
             answer = self.check()
+            reached: list[Question] = []
             if answer == z3.sat:
                 model = self.solver.model()
                 reached = [q for q in rest if z3.is_true(model.eval(literals[q.goal], model_completion=True))]

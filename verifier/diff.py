@@ -14,8 +14,9 @@ from enum import Enum
 import z3
 
 from policydsl.core.after import reads
-from policydsl.core.expr import FALSE, Expr, conj, disj, negate
+from policydsl.core.expr import FALSE, Const, Expr, conj, disj, negate, subterms
 from policydsl.core.system import Action, Guard, GuardKind, Property, PropertyKind, System
+from policydsl.core.types import IntType
 from policydsl.interp import Request
 from policydsl.trace import Trace
 from verifier.bounded import Goal, Limits, Searcher
@@ -23,6 +24,7 @@ from verifier.diff_align import NEW, OLD, Alignment, Pair
 from verifier.diff_cases import Case, Kind, decisions, effects, obligations, settle_shared, simplified
 from verifier.diff_edits import Edit, edits
 from verifier.diff_play import Player
+from verifier.diff_small import Play, Shrinker
 from verifier.induction import initially
 from verifier.rules_ask import Asker
 from verifier.situation import Situation, smallest
@@ -252,7 +254,7 @@ class _Comparison:
         found: list[Difference] = []
         for o in open_:
             trace = searcher.result.found.get(o.goal.name)
-            shown = self._replayed(o.pair, o.kind, trace) if trace is not None else None
+            shown = self._replayed(o, product, trace) if trace is not None else None
             if shown is not None:
                 found.append(shown)
             elif not (self.prove and _never(product, o.goal)):
@@ -266,13 +268,22 @@ class _Comparison:
         writes = [*pair.old.writes, *(w for w in pair.new.writes if w.var not in self.alignment.shared)]
         return Action(name, pair.inputs, (Guard(GuardKind.REQUIRE, both, ""),), tuple(writes))
 
-    def _replayed(self, pair: Pair, kind: Kind, trace: Trace) -> Difference | None:
-        requests = [Request(s.action, dict(s.inputs)) for s in trace.steps]
-        params = dict(trace.params)
-        if not self.player.differs(kind, params, trace.start, requests):
+    def _replayed(self, o: _Open, product: System, trace: Trace) -> Difference | None:
+        def differs(p: Play) -> bool:
+            return self.player.differs(o.kind, p.params, p.cells, p.requests)
+
+        play = Play(dict(trace.params), trace.start, tuple(Request(s.action, dict(s.inputs)) for s in trace.steps))
+        if not differs(play):
             return None
-        runs = self.player.runs(params, trace.start, requests)
-        return Difference(pair.name, kind, Shown.RUN, runs.old, runs.new)
+        play = Shrinker(product, _numbers(product), differs).shrink(play)
+        runs = self.player.runs(play.params, play.cells, play.requests)
+        return Difference(o.pair.name, o.kind, Shown.RUN, runs.old, runs.new)
+
+
+def _numbers(product: System) -> set[int]:
+    """The numbers that decide something in `product`."""
+    roots = [*(a.allowed for a in product.actions), *(p.expr for p in product.properties)]
+    return {int(e.value) for e in subterms(*roots) if isinstance(e, Const) and isinstance(e.type, IntType)}
 
 
 def _never(product: System, goal: Goal) -> bool:

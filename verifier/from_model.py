@@ -108,6 +108,9 @@ class Reader:
             (self._const(f"${p.name}", p.type), self._literal(p.default.value, p.type)) for p in self.system.params
         ]
         self._wishes_one_by_one([p == default for p, default in params])
+        for p, default in params:
+            if isinstance(p, z3.ArithRef) and self._value(p) != default.as_long():
+                self._least(p, 0)
         free = [
             (self._const(f"{cell_name(v.name, keys)}@0", v.type), self._literal(default_value(v.type), v.type))
             for v in self.system.state
@@ -115,6 +118,9 @@ class Reader:
             for keys in self.unrolling.finite.cells(v)
         ]
         self._wishes_one_by_one([cell == default for cell, default in free])
+        for cell, _ in free:
+            if isinstance(cell, z3.ArithRef):
+                self._least(cell, 0)
         clock = 0
         for i, action in enumerate(actions):
             for slot in self.unrolling.slots[action.name]:
@@ -137,6 +143,7 @@ class Reader:
         while self._value(term) > low and self._wish(term < self._value(term)):
             if self._value(term) > low and not self._wish(term <= (low + self._value(term)) // 2):
                 low = (low + self._value(term)) // 2 + 1
+        self._wish(term == self._value(term))
 
     # Reading
 

@@ -96,6 +96,16 @@ def writers(system: System, goal: Expr) -> list[Action]:
     return [a for a in system.actions if any(w.var in touched for w in a.writes)]
 
 
+def near(system: System, names: frozenset[str]) -> frozenset[str]:
+    """`names` and what decides whether and how the variables with these names are written."""
+    found = set(names)
+    for action in system.actions:
+        writes = [w for w in action.writes if w.var in names]
+        if writes:
+            found |= reads(action.allowed, *(e for w in writes for e in (w.value, *w.keys)))
+    return frozenset(found)
+
+
 def step_obligation(system: System, what: str, goal: Expr, hypotheses: Sequence[Expr]) -> Obligation | None:
     """Every allowed step from `goal` and the hypotheses ends in `goal` again; None if no step matters."""
     actions = writers(system, goal)

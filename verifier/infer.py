@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from policydsl.core.after import reads
 from policydsl.core.expr import TRUE, Expr
-from policydsl.core.system import Action, System
+from policydsl.core.system import System
 from policydsl.core.types import BoolType, EntityType, EnumType, StringType
 from verifier import spacer
 from verifier.cells import UnsupportedError
 from verifier.horn import TooBigError, lemma, problem, split_foralls
-from verifier.induction import Obligation, entails_obligation, init_obligation, step_obligation
+from verifier.induction import Obligation, entails_obligation, init_obligation, near, step_obligation
 from verifier.solve import Answer
 
 Discharge = Callable[[Obligation], Answer]
@@ -86,18 +86,18 @@ def _attempts(system: System, goal: Expr) -> Iterator[Attempt]:
     yield from new(Attempt(base))
     phases = base | {
         v
-        for v in _trackable(system, _near(system, base))
+        for v in _trackable(system, near(system, base))
         if isinstance(system.variable(v).type, (EnumType, BoolType)) and set(system.variable(v).keys) <= sorts
     }
     yield from new(Attempt(phases))
     wide = phases
     for _ in range(3):
-        wide = wide | {v for v in _trackable(system, _near(system, wide)) if set(system.variable(v).keys) <= sorts}
+        wide = wide | {v for v in _trackable(system, near(system, wide)) if set(system.variable(v).keys) <= sorts}
         yield from new(Attempt(wide))
     yield from new(Attempt(wide, options=1))
     cone = base
     for _ in range(4):
-        cone = cone | _trackable(system, _near(system, cone))
+        cone = cone | _trackable(system, near(system, cone))
     missing = tuple(dict.fromkeys(k for v in sorted(cone) for k in system.variable(v).keys if k not in sorts))
     yield from new(Attempt(cone, missing[:2]))
     if len(missing) == 1:
@@ -106,16 +106,3 @@ def _attempts(system: System, goal: Expr) -> Iterator[Attempt]:
 
 def _trackable(system: System, names: frozenset[str]) -> frozenset[str]:
     return frozenset(n for n in names if not isinstance(system.variable(n).type, StringType))
-
-
-def _near(system: System, tracked: frozenset[str]) -> frozenset[str]:
-    """What decides whether and how the tracked variables are written."""
-    found: set[str] = set()
-    for action in _writers(system, tracked):
-        found |= reads(action.allowed, *(w.value for w in action.writes if w.var in tracked))
-        found |= reads(*(k for w in action.writes if w.var in tracked for k in w.keys))
-    return frozenset(found)
-
-
-def _writers(system: System, tracked: frozenset[str]) -> list[Action]:
-    return [a for a in system.actions if any(w.var in tracked for w in a.writes)]

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from policydsl.core.after import reads
 from policydsl.core.expr import Expr
 from policydsl.core.system import System
-from verifier.induction import Obligation, init_obligation, step_obligation
+from verifier.induction import Obligation, init_obligation, near, step_obligation
 from verifier.solve import Answer
 
 
@@ -41,14 +41,14 @@ def inductive(
         steps: dict[str, Obligation | None] = {}
         kept: dict[str, Expr] = {}
         for name, expr in rest.items():
-            helpers = _helpers(name, expr, {**known, **alone, **rest})
+            helpers = _helpers(system, name, expr, {**known, **alone, **rest})
             step = steps[name] = step_obligation(system, name, expr, list(helpers.values()))
             if step is None or discharge(step) is Answer.UNSAT:
                 kept[name] = expr
         if len(kept) == len(rest):
             # SOUND: each step was discharged with hypotheses that are proved or in this very set: joint induction.
             for name, expr in rest.items():
-                uses = tuple(_helpers(name, expr, {**known, **alone, **rest}))
+                uses = tuple(_helpers(system, name, expr, {**known, **alone, **rest}))
                 step = steps[name]
                 found[name] = Inductiveness("1-inductive, together", (starts[name], *([step] if step else [])), uses)
             break
@@ -56,7 +56,7 @@ def inductive(
     return found
 
 
-def _helpers(name: str, expr: Expr, others: Mapping[str, Expr]) -> dict[str, Expr]:
-    """Those of `others` that speak of something that `expr` reads."""
-    touched = reads(expr)
+def _helpers(system: System, name: str, expr: Expr, others: Mapping[str, Expr]) -> dict[str, Expr]:
+    """Those of `others` that speak of anything that decides what becomes of `expr`."""
+    touched = near(system, reads(expr))
     return {n: e for n, e in others.items() if n != name and reads(e) & touched}

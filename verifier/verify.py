@@ -6,13 +6,15 @@ of the machine. Cheap things go first: induction as it stands, a shallow search,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from policydsl.core.after import reads
 from policydsl.core.expr import Expr
 from policydsl.core.system import Expected, Property, PropertyKind, System
 from policydsl.core.to_json import digest
+from policydsl.interp import replay
+from policydsl.trace import Trace
 from verifier.bounded import Limits, Searcher, violations
 from verifier.claims import Claim, claims
 from verifier.cti import step_that_loses
@@ -62,14 +64,19 @@ def verify(system: System, settings: Settings = Settings(), tick: Tick = lambda 
 
 
 def verify_with_proofs(
-    system: System, settings: Settings = Settings(), tick: Tick = lambda _: None
+    system: System, settings: Settings = Settings(), tick: Tick = lambda _: None, runs: Sequence[Trace] = ()
 ) -> tuple[Verification, dict[str, Proof]]:
-    """Also the proofs, by property, for the certificate."""
-    return _Run(system, settings, tick).run()
+    """Also the proofs, by property, for the certificate.
+
+    `runs` are runs that somebody has already (passing tests, recordings): those that the interpreter confirms are
+    tried as witnesses and counterexamples before any search.
+    """
+    return _Run(system, settings, tick, runs).run()
 
 
 class _Run:
-    def __init__(self, system: System, settings: Settings, tick: Tick) -> None:
+    def __init__(self, system: System, settings: Settings, tick: Tick, runs: Sequence[Trace]) -> None:
+        self.runs = [r for r in runs if r.digest == digest(system) and not replay(system, r)]
         self.system = system
         self.settings = settings
         self.tick = tick
@@ -90,6 +97,7 @@ class _Run:
         vacuity = vacuity_goals(self.system) if self.settings.vacuity else []
         search = Searcher(self.system, [*goals, *vacuity], self.settings.limits, lambda: self.tick("searching"))
         search.look(self.settings.shallow)
+        search.try_runs(self.runs)
         self._take(search)
         hopeful = [p for p in safety if _hopeful(p)]
         self.simple_proofs(hopeful)
@@ -201,6 +209,7 @@ class _Run:
         """What is known of anything that the claim is about, directly or by way of something else that is known."""
         hypotheses = self._hypotheses()
         touched = reads(claim.formula)
+        near: dict[str, Expr] = {}
         for _ in range(REACH):
             near = {n: e for n, e in hypotheses.items() if reads(e) & touched}
             touched = touched.union(*map(reads, near.values()))
