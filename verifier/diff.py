@@ -282,7 +282,8 @@ class _Comparison:
 
 def _numbers(product: System) -> set[int]:
     """The numbers that decide something in `product`."""
-    roots = [*(a.allowed for a in product.actions), *(p.expr for p in product.properties)]
+    roots = [*(a.allowed for a in product.actions), *(w.value for a in product.actions for w in a.writes)]
+    roots += [p.expr for p in product.properties]
     return {int(e.value) for e in subterms(*roots) if isinstance(e, Const) and isinstance(e.type, IntType)}
 
 

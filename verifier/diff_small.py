@@ -36,9 +36,9 @@ class Shrinker:
 
     def shrink(self, play: Play) -> Play:
         """A good play, given a good one."""
-        play = self._names(play)
+        play = self._together(self._names(play))
         for place in self._numbers(play):
-            play = self._number(play, place)
+            play = self._lower(play, place)
         return play
 
     def _try(self, play: Play) -> bool:
@@ -55,10 +55,29 @@ class Shrinker:
             found += [(i, n) for n in r.inputs if isinstance(self._inputs[r.action][n], IntType)]
         return found
 
-    def _number(self, play: Play, place: tuple[int, str]) -> Play:
-        value = _get(play, place)
-        assert isinstance(value, int)
-        known = {0, *(v for p in self._numbers(play) if p < place and isinstance(v := _get(play, p), int))}
+    def _together(self, play: Play) -> Play:
+        """Numbers that are next to each other often cannot be made smaller one by one."""
+        places = sorted(self._numbers(play), key=lambda p: (_number(play, p), p))
+        clusters: list[list[tuple[int, str]]] = []
+        for p in places:
+            if clusters and _number(play, p) - _number(play, clusters[-1][-1]) <= 1:
+                clusters[-1].append(p)
+            else:
+                clusters.append([p])
+        for cluster in clusters:
+            least = _number(play, cluster[0])
+            for goal in sorted({0, 1, *self._constants, *(c + 1 for c in self._constants)}):
+                moved = play
+                for p in cluster:
+                    moved = _set(moved, p, _number(play, p) - least + goal)
+                if 0 <= goal < least and self._try(moved):
+                    play = moved
+                    break
+        return play
+
+    def _lower(self, play: Play, place: tuple[int, str]) -> Play:
+        value = _number(play, place)
+        known = {0, *(_number(play, p) for p in self._numbers(play) if p < place)}
         near = {k + c + d for k in known for c in (0, *self._constants) for d in (-1, 0, 1)}
         for simpler in sorted((n for n in near if abs(n) < abs(value)), key=lambda n: (abs(n), n < 0)):
             candidate = _set(play, place, simpler)
@@ -107,11 +126,11 @@ class Shrinker:
         return Play(play.params, cells, requests)
 
 
-def _get(play: Play, place: tuple[int, str]) -> Value:
+def _number(play: Play, place: tuple[int, str]) -> int:
     i, name = place
     if i == -1:
-        return play.params[name]
-    return play.cells[int(name)].value if i == -2 else play.requests[i].inputs[name]
+        return int(play.params[name])
+    return int(play.cells[int(name)].value if i == -2 else play.requests[i].inputs[name])
 
 
 def _set(play: Play, place: tuple[int, str], value: int) -> Play:
