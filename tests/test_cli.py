@@ -93,6 +93,15 @@ def test_properties_can_be_chosen(place: Path, capsys: pytest.CaptureFixture[str
     assert "once_only" not in capsys.readouterr().out
 
 
+def test_a_test_that_starts_elsewhere_is_no_witness(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    twice = "reachable twice: exists j: Job . done[j] == 2"
+    start = 'test "from nowhere" { given done[j1] = 2  finish(j1) expect deny }'
+    Path("good.policy").write_text(f"{GOOD}\n{twice}\n{start}", encoding="utf-8")
+    assert main(["test", "good.policy"]) == 0
+    assert main(["verify", "good.policy"]) == 3
+    assert "✗ twice       refuted   unreachable" in capsys.readouterr().out
+
+
 def test_check_calls_no_solver(place: Path) -> None:
     assert main(["check", "flawed.policy"]) == 0
 
