@@ -89,7 +89,7 @@ _verbose = click.option("--verbose", "-v", is_flag=True, help="Also show witness
 )
 @_no_cache
 @_cache_dir
-@click.option("--deep", is_flag=True, help="Also ask which guards each proof needs and what never matters.")
+@click.option("--deep", is_flag=True, help="Also say which guards each proof needs.")
 @click.option("--property", "properties", multiple=True, metavar="NAME", help="Only this property (may be repeated).")
 @click.option(
     "--certificates",

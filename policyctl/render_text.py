@@ -66,10 +66,11 @@ def render_property(view: PropertyView, width: int, paint: Paint = PLAIN, verbos
         yield from render_trace(view.cti, paint)
     for assumption in view.assumptions:
         yield f"      assuming {assumption}"
-    if verbose:
-        for title, items in (("by", view.uses), ("lemma", view.lemmas), ("needs", view.guards)):
-            for item in items:
-                yield f"      {paint('dim', title.ljust(5))} {item}"
+    details = [("lemma", lemma) for lemma in view.lemmas] if verbose or view.guards else []
+    details += [("by", name) for name in view.uses] if verbose or view.guards else []
+    details += [("needs", guard) for guard in view.guards]
+    for title, item in details:
+        yield f"      {paint('dim', title.ljust(5))} {item}"
 
 
 def _verdict(view: PropertyView) -> tuple[str, str]:

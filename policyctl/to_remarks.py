@@ -10,16 +10,20 @@ from policydsl.core.expr import Expr
 from policydsl.core.system import PropertyKind, System
 from policydsl.source import NOWHERE, Span
 from verifier.rules import Finding, FindingKind
-from verifier.verdict import Proved, Verification
+from verifier.verdict import Outcome, Proved, Verification
 
 
 def proved_invariants(verification: Verification) -> list[Expr]:
     """What may be taken for granted in every reachable state."""
     found: list[Expr] = []
     for o in verification.outcomes:
-        if isinstance(o.verdict, Proved) and o.property.kind in {PropertyKind.INVARIANT, PropertyKind.LEMMA}:
+        if is_proved_invariant(o) and isinstance(o.verdict, Proved):
             found += [o.property.expr, *o.verdict.lemmas]
     return found
+
+
+def is_proved_invariant(outcome: Outcome) -> bool:
+    return isinstance(outcome.verdict, Proved) and outcome.property.kind in {PropertyKind.INVARIANT, PropertyKind.LEMMA}
 
 
 def remarks_of(system: System, verification: Verification, findings: Sequence[Finding]) -> tuple[Remark, ...]:

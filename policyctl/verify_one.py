@@ -103,10 +103,15 @@ def _verify(
 
         text = certificate(system, verification, proofs).model_dump_json(indent=1)
         certificates[beside(program.path, ".certificate.json")] = f"{text}\n"
+    views = properties_of(system, verification)
+    if options.deep:
+        from policyctl.to_reasons import with_reasons
+
+        views = with_reasons(views, system, verification)
     return replace(
         result,
         digest=verification.digest,
-        properties=properties_of(system, verification),
+        properties=views,
         remarks=remarks_of(system, verification, analyse(system, proved_invariants(verification))),
     )
 

@@ -102,6 +102,17 @@ def test_a_test_that_starts_elsewhere_is_no_witness(place: Path, capsys: pytest.
     assert "✗ twice       refuted   unreachable" in capsys.readouterr().out
 
 
+def test_deep_names_the_guards_that_a_proof_needs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = GOOD.replace("done[job] += 1", 'require job != job2 else "idle talk"  done[job] += 1').replace(
+        "(job: Job)", "(job: Job, job2: Job)"
+    )
+    Path("good.policy").write_text(text.split("test")[0], encoding="utf-8")
+    assert main(["verify", "good.policy", "--deep"]) == 0
+    shown = capsys.readouterr().out
+    assert 'needs "done already" of finish' in shown
+    assert "idle talk" not in shown
+
+
 def test_check_calls_no_solver(place: Path) -> None:
     assert main(["check", "flawed.policy"]) == 0
 
