@@ -139,7 +139,7 @@ def random_system(random: Random, *, timed: bool) -> System:
             found.append(made("other_way", [here, negate(wait)], [there], fair=True))
         if random.random() < 0.7:
             in_time = [le(now.ref, of(DUE, it.ref))] if timed and random.random() < 0.5 else []
-            write = random.choice(disturbances())
+            write = random.choice(disturbances()[-1:] if in_time else disturbances())
             found.append(made("meddle", [here, *in_time], [write], fair=random.random() < 0.3))
         return found
 
@@ -147,12 +147,14 @@ def random_system(random: Random, *, timed: bool) -> System:
         toggles = [Write("flag", (it.ref,), negate(of(FLAG, it.ref))), Write("lock", (), negate(LOCK.ref))]
         return toggles + ([Write("due", (it.ref,), add(now.ref, number(AHEAD)))] * 2 if timed else [])
 
+    given, goal = formula(), formula()
     if random.random() < 0.5:
+        given, goal = (eq(of(STAGES, x), case(STAGE, c)) for c in "AC") if random.random() < 0.7 else (given, goal)
         actions = (*waiting_in_a(), *(action(f"act{i}") for i in range(random.randint(0, 2))))
     else:
         actions = tuple(action(f"act{i}") for i in range(random.randint(2, 5)))
     state = (STAGES, FLAG, DUE, LOCK, CLOCKED) if timed else (STAGES, FLAG, LOCK)
-    return System("random", (), state, actions, (Property("done", PropertyKind.LEADS_TO, formula(), formula()),))
+    return System("random", (), state, actions, (Property("done", PropertyKind.LEADS_TO, given, goal),))
 
 
 class Runs:
@@ -268,7 +270,8 @@ SORTS = [pytest.param(timed, people, id=f"{people}-{'timed' if timed else 'untim
 @pytest.mark.parametrize(("timed", "people"), SORTS)
 def test_nothing_is_proved_that_a_fair_run_avoids(timed: bool, people: int) -> None:
     found = outcomes(range(8), timed=timed, people=people)
-    assert found["proved"] and found["refuted"], found
+    assert found["proved"] > 0, found
+    assert found["refuted"] > 0, found
 
 
 @pytest.mark.slow

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from policydsl.core.expr import Expr, Ref, Space, conj, free_bounds, substitute
+from policydsl.core.expr import Expr, Ref, Space, free_bounds, substitute
 from policydsl.core.system import Property, System
 from policydsl.to_words import words
 from verifier.bounded import Limits
 from verifier.ground import UngroundableError
 from verifier.liveness_ask import Asker, Discharge
 from verifier.liveness_exits import Exit
-from verifier.liveness_judge import Left, Waits, judge
+from verifier.liveness_judge import Left, Waits, about, judge
 from verifier.liveness_phases import Pending, Split, pending, splits
 from verifier.liveness_stuck import Dead, Waiting, explain
 from verifier.verdict import Proved, Refuted, Unknown, Verdict
@@ -30,7 +30,7 @@ def prove_leads_to(
 ) -> Verdict:
     """`prop` for all individuals that are free in it. `known` are invariants that have been proved."""
     assert prop.goal is not None
-    bounds = free_bounds(conj(prop.expr, prop.goal))
+    bounds = tuple(dict.fromkeys([*free_bounds(prop.expr), *free_bounds(prop.goal)]))
     # A name of their own, since an invariant may bind an individual of the same name.
     individuals = [Ref(f"{b.name.partition('#')[0]}#one{i}", b.type, Space.BOUND) for i, b in enumerate(bounds)]
     images: dict[Expr, Expr] = dict(zip(bounds, individuals, strict=True))
@@ -61,7 +61,8 @@ def _attempt(asker: Asker, prop: Property, given: Expr, goal: Expr, individuals:
     if not asker.time_is_sane():
         return _Failure("the clock may run ahead of the time of requests")
     failures: list[_Failure] = []
-    for split in splits(given, goal, individuals):
+    exits = [e for a in asker.system.actions if a.fair for e in about(a, individuals)]
+    for split in splits(given, goal, exits, individuals):
         found = _by_phases(asker, prop, split, given, goal, individuals)
         if isinstance(found, Proved):
             return found

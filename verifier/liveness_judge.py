@@ -83,11 +83,11 @@ def _waits(asker: Asker, found: Sequence[Exit], individuals: Sequence[Ref]) -> I
     own = moments([e.enabled for e in found], individuals)
     yield own
     inputs = {r for e in found for r in refs(e.enabled, space=Space.INPUT)} - {TIME}
-    every = moments([f for a in asker.system.actions for f in _about(a, individuals)], individuals)
+    every = moments([f for a in asker.system.actions for f in about(a, individuals)], individuals)
     yield [m for m in every if m not in own and set(refs(m, space=Space.INPUT)) <= inputs]
 
 
-def _about(action: Action, individuals: Sequence[Ref]) -> list[Expr]:
+def about(action: Action, individuals: Sequence[Ref]) -> list[Expr]:
     """When `action` is allowed if all the individuals that it is about are ours."""
     about = [i.ref for i in action.inputs if any(x.type == i.type for x in individuals)]
     choices = product(*([x for x in individuals if x.type == r.type] for r in about))

@@ -14,7 +14,7 @@ from policydsl.to_words import words
 from verifier.liveness_ask import Asker, primed
 from verifier.liveness_exits import Phase
 
-MOST_FLAGS = 3
+MOST_FLAGS = 2
 """Truth values that together may make up the phases when no enumeration does."""
 
 Split = list[tuple[str, Expr]]
@@ -47,17 +47,30 @@ class Pending:
         return sorted(self.phases, key=lambda p: order.index(p.name))
 
 
-def splits(given: Expr, goal: Expr, individuals: Sequence[Ref]) -> Iterator[Split]:
-    """Ways to tell phases apart, the likely ones first."""
+def splits(given: Expr, goal: Expr, exits: Sequence[Expr], individuals: Sequence[Ref]) -> Iterator[Split]:
+    """Ways to tell phases apart, the likely ones first. `exits` are the guards of fair actions."""
     cells = dict.fromkeys([*_cells(given, individuals), *_cells(goal, individuals)])
-    for cell in cells:
-        if isinstance(cell.type, EnumType):
-            yield [(c, eq(cell, Const(c, cell.type))) for c in cell.type.cases]
-    yield [(words(given), TRUE)]
-    flags = [c for c in cells if isinstance(c.type, BoolType)][:MOST_FLAGS]
+    simple: list[Split] = [
+        [(c, eq(cell, Const(c, cell.type))) for c in cell.type.cases]
+        for cell in cells
+        if isinstance(cell.type, EnumType)
+    ]
+    simple.append([(words(given), TRUE)])
+    yield from simple
+    flags = _flags(list(cells))
     if flags:
-        choices = list(product(*([f, negate(f)] for f in flags)))
-        yield [(words(conj(*choice)), conj(*choice)) for choice in choices]
+        yield flags
+    others = _flags([c for e in exits for c in _cells(e, individuals) if c not in cells])
+    if others:
+        for first in simple:
+            yield [(f"{a} and {b}", conj(e, f)) for a, e in first for b, f in others]
+
+
+def _flags(cells: Sequence[Expr]) -> Split:
+    """All combinations of the truth values among `cells`; none if there are none."""
+    flags = [c for c in dict.fromkeys(cells) if isinstance(c.type, BoolType)][:MOST_FLAGS]
+    choices = list(product(*([f, negate(f)] for f in flags))) if flags else []
+    return [(words(conj(*choice)), conj(*choice)) for choice in choices]
 
 
 def _cells(e: Expr, individuals: Sequence[Ref]) -> list[Expr]:
