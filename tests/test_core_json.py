@@ -68,9 +68,10 @@ M = StateVar("m", (BOT,), INT, number(3), doc="how much", span=Span("p", 1, 2, 1
 
 def full() -> System:
     """A system with something in every field, and none of them at its default."""
+    i = Ref("i#2", ITEM, Space.BOUND)
     who, what = Input("principal", BOT, "who"), Input("stage", STAGE, "which")
     cap = Param("CAP", INT, number(5), 1, 9, "the cap", Span("p", 3, 4, 1, 4))
-    ghost = StateVar("g", (), INT, None, Origin.GHOST, "a sum", Span("p", 5, 6, 2, 1))
+    ghost = StateVar("g", (ITEM,), INT, None, Origin.GHOST, "a sum", Span("p", 5, 6, 2, 1))
     rule = RuleUse("r", "forbid", le(cap.ref, select(M.ref, who.ref)), "too much", Span("p", 7, 8, 3, 1))
     guard = Guard(GuardKind.FORBID, le(select(M.ref, who.ref), cap.ref), "no", "r", Span("p", 9, 10, 4, 1))
     write = Write(
@@ -78,8 +79,18 @@ def full() -> System:
     )
     duty = Obligation("notify", (who.ref, Const("x", STRING)), TRUE, Effect.DENY, "r")
     action = Action("a", (who, what), (guard,), (write,), (rule,), (duty,), True, "does a", Span("p", 0, 9, 1, 1))
-    prop = Property("p", PropertyKind.LEADS_TO, le(ghost.ref, ZERO), TRUE, "a", Expected.REFUTED, "y", "doc", M.span)
-    sums = (Sum("g", (Ref("i#2", ITEM, Space.BOUND),), B, select(M.ref, B)),)
+    prop = Property(
+        "p",
+        PropertyKind.LEADS_TO,
+        forall(i, le(select(ghost.ref, i), ZERO)),
+        TRUE,
+        "a",
+        Expected.REFUTED,
+        "y",
+        "doc",
+        M.span,
+    )
+    sums = (Sum("g", (i,), B, select(M.ref, B)),)
     return System("full", (cap,), (M, ghost), (action,), (prop,), sums, (Const("root", BOT),), "all of it")
 
 

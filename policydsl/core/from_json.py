@@ -24,6 +24,7 @@ from policydsl.core.system import (
 )
 from policydsl.core.to_json import FORMAT
 from policydsl.core.types import BOOL, INT, STRING, EntityType, EnumType, MapType, Scalar, Type
+from policydsl.core.well_formed import faults
 from policydsl.source import NOWHERE, Span
 
 __all__ = ["MalformedError", "from_data", "from_json"]
@@ -232,7 +233,11 @@ def _span(r: Reader) -> Span:
 
 def from_data(data: object) -> System:
     """The system that `to_data` made `data` of."""
-    return _From(Reader(data)).system()
+    system = _From(Reader(data)).system()
+    # SOUND: what is proved of a system is proved of a well-formed one.
+    for fault in faults(system):
+        raise MalformedError("system", fault)
+    return system
 
 
 def from_json(text: str) -> System:
