@@ -35,7 +35,7 @@ from verifier.verify import Settings, verify
 __all__ = ["Diff", "Difference", "Edit", "Kind", "Shown", "VerdictChange", "diff"]
 
 RLIMIT = 2_000_000
-PROOF_RLIMIT = 3_000_000
+PROOF_RLIMIT = 300_000
 DEPTH = 6
 LIMITS = Limits(depth=DEPTH, total=20_000_000)
 
@@ -290,7 +290,7 @@ def _numbers(product: System) -> set[int]:
 def _never(product: System, goal: Goal) -> bool:
     """Whether it is proved that no run of `product` gets there."""
     claim = Property(goal.name, PropertyKind.ASSERT, negate(goal.formula), action=goal.action)
-    settings = Settings(spacer_rlimit=PROOF_RLIMIT, shallow=0, limits=Limits(depth=0), vacuity=False)
+    settings = Settings(spacer_rlimit=PROOF_RLIMIT, spacer_rlimit_last=1, shallow=0, limits=Limits(depth=0), vacuity=False)
     # SOUND: the product starts in every state in which both versions can start, and in more of them.
     outcomes = verify(replace(product, properties=(claim,)), settings).outcomes
     return all(isinstance(o.verdict, Proved) for o in outcomes)

@@ -8,7 +8,7 @@ from enum import Enum
 
 from policydsl.core.after import read_after
 from policydsl.core.expr import FALSE, TRUE, Apply, Const, Expr, Op, Ref, Space, conj, disj, eq, exists, negate, select
-from policydsl.core.system import Action, Effect, GuardKind, Obligation, Write
+from policydsl.core.system import Action, Effect, GuardKind, Obligation, Origin, System, Write
 from verifier.diff_align import NEW, OLD, Alignment, Pair
 from verifier.rules_pins import Pins, apart, conjuncts, pins
 
@@ -100,7 +100,7 @@ def effects(alignment: Alignment, name: str) -> Iterator[Case]:
     """Where both allow, and a cell that held the same in both holds different values afterwards."""
     plain = alignment.pair(name, alignment.common)
     pair = alignment.pair(name)
-    for variable in sorted(alignment.common):
+    for variable in sorted(alignment.common & _told(alignment.new)):
         # A write that only passes on an earlier difference is not told of again.
         if _writes(plain.old, variable) != _writes(plain.new, variable) and variable not in alignment.shared:
             for side, action in ((OLD, pair.old), (NEW, pair.new)):
@@ -108,6 +108,11 @@ def effects(alignment: Alignment, name: str) -> Iterator[Case]:
                     yield Case(
                         name, Kind.EFFECTS, (pair.old.allowed, pair.new.allowed, _parting(alignment, pair, variable, w))
                     )
+
+
+def _told(system: System) -> frozenset[str]:
+    """State that somebody wrote down. What is remembered beside it matters by the decisions that it leads to."""
+    return frozenset(v.name for v in system.state if v.origin in (Origin.DECLARED, Origin.GROUP))
 
 
 def _writes(action: Action, variable: str) -> list[Write]:

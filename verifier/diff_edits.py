@@ -108,7 +108,13 @@ class _View:
         obligations: dict[str, list[object]] = {}
         for o in self._action.obligations:
             obligations.setdefault(o.rule, []).append((o.name, self._all(o.args), self._say(o.condition), o.on))
-        return {r.rule: (r.effect, self._say(r.condition), obligations.get(r.rule)) for r in self._action.rules}
+        limits = {
+            g.rule: self._say(g.expr) for g in self._action.guards if g.kind in (GuardKind.LIMIT, GuardKind.APPROVE)
+        }
+        return {
+            r.rule: (r.effect, self._say(r.condition), limits.get(r.rule), obligations.get(r.rule))
+            for r in self._action.rules
+        }
 
     def requirements(self) -> dict[str, object]:
         found: dict[str, list[Expr]] = {}

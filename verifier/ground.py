@@ -37,7 +37,7 @@ MAX_INSTANCES = 400
 
 
 def has_quantifier(e: Expr) -> bool:
-    return any(isinstance(t, Apply) and t.op in QUANTIFIERS for t in subterms(e))
+    return isinstance(e, Apply) and e.quantified
 
 
 class Names:

@@ -18,9 +18,9 @@ class Answer(Enum):
     UNKNOWN = "unknown"
 
 
-def with_z3(script: str, rlimit: int = RLIMIT) -> Answer:
-    """Z3's answer, in a context of its own with fixed seeds."""
-    solver = z3.Solver(ctx=z3.Context())
+def with_z3(script: str, rlimit: int = RLIMIT, context: z3.Context | None = None) -> Answer:
+    """Z3's answer, from a solver of its own with fixed seeds."""
+    solver = z3.Solver(ctx=context or z3.Context())
     solver.set("random_seed", 0)
     solver.set("rlimit", rlimit)
     solver.from_string(script)
@@ -44,9 +44,9 @@ def with_cvc5(script: str, rlimit: int = CVC5_RLIMIT) -> Answer:
     return {"unsat": Answer.UNSAT, "sat": Answer.SAT}.get(answer, Answer.UNKNOWN)
 
 
-def with_both(script: str, rlimit: int = RLIMIT) -> Answer:
+def with_both(script: str, rlimit: int = RLIMIT, context: z3.Context | None = None) -> Answer:
     """UNSAT only when both solvers say so; SAT when Z3 says so; a disagreement raises."""
-    first = with_z3(script, rlimit)
+    first = with_z3(script, rlimit, context)
     if first is not Answer.UNSAT:
         return first
     second = with_cvc5(script)
@@ -58,6 +58,22 @@ def with_both(script: str, rlimit: int = RLIMIT) -> Answer:
 
 class DisagreementError(Exception):
     """Z3 says unsatisfiable, cvc5 has a model: one of them is wrong, so nothing may be concluded."""
+
+
+class Solvers:
+    """Both solvers, remembering what they have answered. One for each system that is verified."""
+
+    def __init__(self, rlimit: int = RLIMIT) -> None:
+        self._rlimit = rlimit
+        # Making a context takes longer than most answers, so scripts share one; each has a solver of its own.
+        self._context = z3.Context()
+        self._answers: dict[str, Answer] = {}
+
+    def ask(self, script: str) -> Answer:
+        """As `with_both`."""
+        if script not in self._answers:
+            self._answers[script] = with_both(script, self._rlimit, self._context)
+        return self._answers[script]
 
 
 def versions() -> dict[str, str]:

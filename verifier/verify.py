@@ -23,7 +23,7 @@ from verifier.induction import Obligation, entails_obligation, init_obligation, 
 from verifier.infer import Inferred, infer
 from verifier.joint import Inductive, inductive
 from verifier.liveness import prove_leads_to
-from verifier.solve import RLIMIT, Answer, with_both
+from verifier.solve import RLIMIT, Answer, Solvers
 from verifier.sum_facts import SumFact, prove_sum_facts
 from verifier.vacuity import settle, vacuity_goals
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verdict, Verification, Witnessed
@@ -80,6 +80,7 @@ class _Run:
         self.system = system
         self.settings = settings
         self.tick = tick
+        self.solvers = Solvers(settings.rlimit)
         self.known: dict[str, Expr] = {}
         self.proofs: dict[str, Proof] = {}
         self.verdicts: dict[str, Verdict] = {}
@@ -88,7 +89,7 @@ class _Run:
         self.properties = [p for p in system.properties if settings.only is None or p.name in settings.only]
 
     def discharge(self, obligation: Obligation) -> Answer:
-        return with_both(obligation.text, self.settings.rlimit)
+        return self.solvers.ask(obligation.text)
 
     def run(self) -> tuple[Verification, dict[str, Proof]]:
         safety = [p for p in self.properties if p.kind is not PropertyKind.LEADS_TO]
@@ -156,18 +157,19 @@ class _Run:
         """What follows from what is proved, or is inductive given it; until nothing more comes of it."""
         again = True
         while again:
+            self.facts = None
             settled = [self.attempt(p, self.simple) for p in properties if p.name not in self.verdicts]
             again = any(settled)
-            self.facts = None if again else self.facts
 
     def inference(self, properties: list[Property], rlimit: int) -> None:
-        """What needs a lemma. Whatever is proved may make others simple."""
+        """What needs a lemma; then what has become simple by what was proved here."""
+        progress = False
         for prop in properties:
             if prop.name not in self.verdicts:
                 self.tick(prop.name)
-                if self.attempt(prop, lambda claim: self.infer(claim, rlimit)):
-                    self.facts = None
-                    self.simple_proofs(properties)
+                progress |= self.attempt(prop, lambda claim: self.infer(claim, rlimit))
+        if progress:
+            self.simple_proofs(properties)
 
     def attempt(self, prop: Property, prove: Callable[[Claim], Proof | str]) -> bool:
         """Whether `prove` settles every claim of `prop`."""

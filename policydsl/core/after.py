@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from policydsl.core.expr import Apply, Expr, Op, Ref, Space, conj, eq, ite, rebuild, refs, select, substitute
 from policydsl.core.system import Write
@@ -59,4 +60,9 @@ def after(expr: Expr, writes: tuple[Write, ...], space: Space = Space.STATE) -> 
 
 def reads(*roots: Expr) -> frozenset[str]:
     """The names of the state variables, before or after the step, that `roots` mention."""
+    return frozenset().union(*map(_reads, roots))
+
+
+@lru_cache(maxsize=1 << 16)
+def _reads(*roots: Expr) -> frozenset[str]:
     return frozenset(r.name for r in refs(*roots) if r.space in (Space.STATE, Space.NEXT))

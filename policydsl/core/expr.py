@@ -107,12 +107,15 @@ class Ref:
 
 
 class Apply:
-    """An operator applied to arguments. `type` is the type of the result."""
+    """An operator applied to arguments. `type` is the type of the result; `quantified` says that a `forall` or `exists`
+    stands somewhere in it, `bound` that it mentions a bound individual: passes ask so often that both are kept."""
 
-    __slots__ = ("__weakref__", "args", "op", "type")
+    __slots__ = ("__weakref__", "args", "bound", "op", "quantified", "type")
     op: Op
     args: tuple[Expr, ...]
     type: Type
+    quantified: bool
+    bound: bool
 
     def __new__(cls, op: Op, args: tuple[Expr, ...], type: Type) -> Apply:
         key = (op, tuple(map(id, args)), type)
@@ -122,6 +125,15 @@ class Apply:
             object.__setattr__(found, "op", op)
             object.__setattr__(found, "args", args)
             object.__setattr__(found, "type", type)
+            quantified, bound = op is Op.FORALL or op is Op.EXISTS, False
+            for a in args:
+                if isinstance(a, Apply):
+                    quantified |= a.quantified
+                    bound |= a.bound
+                elif isinstance(a, Ref):
+                    bound |= a.space is Space.BOUND
+            object.__setattr__(found, "quantified", quantified)
+            object.__setattr__(found, "bound", bound)
             _APPLIES[key] = found
         return found
 
@@ -144,7 +156,7 @@ _REFS: WeakValueDictionary[Any, Ref] = WeakValueDictionary()
 _APPLIES: WeakValueDictionary[Any, Apply] = WeakValueDictionary()
 
 NOBODY = ""
-"""The individual that stands for the value of an absent option. It may turn out to be anybody, so it is never folded."""
+"""The individual that stands for the value of an absent option. It may be anybody, so comparisons are not folded."""
 
 TRUE = Const(True, BOOL)
 FALSE = Const(False, BOOL)
@@ -192,9 +204,13 @@ def _flat(op: Op, parts: Iterable[Expr]) -> Iterator[Expr]:
 
 def _junction(op: Op, unit: Const, zero: Const, parts: Iterable[Expr]) -> Expr:
     kept: dict[Expr, None] = {}
+    denied: set[Expr] = set()
     for part in _flat(op, parts):
-        if part is zero or negate(part) in kept:
+        opposite = part.args[0] if isinstance(part, Apply) and part.op is Op.NOT else None
+        if part is zero or part in denied or (opposite is not None and opposite in kept):
             return zero
+        if opposite is not None:
+            denied.add(opposite)
         if part is not unit:
             kept[part] = None
     if not kept:
@@ -397,7 +413,11 @@ def transform(root: Expr, leaf: Callable[[Expr], Expr | None], memo: dict[Expr, 
 
 def substitute(root: Expr, images: dict[Expr, Expr]) -> Expr:
     """Replace each key of `images` by its image, simultaneously."""
-    return transform(root, images.get) if images else root
+    if not images:
+        return root
+    if all(isinstance(i, Ref) and i.space is Space.BOUND for i in images):
+        return transform(root, lambda e: images.get(e, e if isinstance(e, Apply) and not e.bound else None))
+    return transform(root, images.get)
 
 
 def subterms(*roots: Expr) -> Iterator[Expr]:
