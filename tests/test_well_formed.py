@@ -30,6 +30,7 @@ from policydsl.core.expr import (
     number,
     select,
     string,
+    total,
 )
 from policydsl.core.from_json import MalformedError, from_data
 from policydsl.core.system import (
@@ -126,7 +127,7 @@ BAD: list[tuple[System, str]] = [
     ),
     (guarded(apply(Op.FORALL, WHO.ref, TRUE)), GUARD + "`forall` is applied to what it is not for"),
     (guarded(apply(Op.EXISTS, B, N.ref)), GUARD + "`exists` is applied to what it is not for"),
-    (guarded(lt(apply(Op.SUM, B, TRUE, type=INT), ZERO)), GUARD + "`sum` is applied to what it is not for"),
+    (guarded(lt(total(B, N.ref), ZERO)), GUARD + "a sum that no state variable keeps"),
     (guarded(eq(B, WHO.ref)), GUARD + "`b#1` is bound nowhere"),
     (guarded(eq(Ref("n#1", INT, Space.BOUND), ZERO)), GUARD + "`n#1` is bound nowhere"),
     (guarded(lt(Ref("z", INT, Space.INPUT), ZERO)), GUARD + "there is no input `z` of type Int"),

@@ -182,6 +182,8 @@ class _System:
                     pass
                 case Ref() if e.space not in spaces or declared[e.space].get(e.name) != e.type:
                     yield f"{where}: there is no {e.space.value} `{e.name}` of type {e.type}"
+                case Apply(op=Op.SUM):
+                    yield f"{where}: a sum that no state variable keeps"
                 case Apply() if not SIGNATURES[e.op](e):
                     yield f"{where}: `{e.op.value}` is applied to what it is not for"
 
