@@ -314,7 +314,7 @@ def test_any_systems_can_be_compared(data: st.DataObject) -> None:
     old, new = (data.draw(systems(Shape(quantifiers=1))) for _ in range(2))
     if data.draw(st.booleans()):
         new = replace(old, actions=(replace(old.actions[0], guards=old.actions[0].guards[:-1]), *old.actions[1:]))
-    d = diff(old, new, limits=Limits(depth=2, total=2_000_000), prove=False)
+    d = diff(old, new, limits=Limits(depth=2, total=2_000_000), proof_rlimit=0)
     for x in d.differences:
         if x.old is not None:
             confirmed(old, new, x)
@@ -458,7 +458,7 @@ def test_a_requirement_that_always_holds_makes_no_difference() -> None:
     always = Guard(GuardKind.REQUIRE, le(number(0), select(counts.ref, principal.ref)), "negative")
     old, new = counter(2), counter(2, also=[always])
     assert diff(old, new).same
-    (unproved,) = diff(old, new, prove=False).differences
+    (unproved,) = diff(old, new, proof_rlimit=0).differences
     assert (unproved.kind, unproved.shown, unproved.depth) == (Kind.DENIED, Shown.STATE, 6)
     assert unproved.old is not None
     assert [c.value for c in unproved.old.start] == [-1]
@@ -473,10 +473,10 @@ def test_proved_invariants_rule_out_states() -> None:
     def results(verdict: Any) -> Verification:
         return Verification("counter", "", (Outcome(claim, verdict),))
 
-    known = diff(old, new, results(Proved("")), results(Proved("")), prove=False)
+    known = diff(old, new, results(Proved("")), results(Proved("")), proof_rlimit=0)
     assert known.same
     assert known.verdicts == ()
-    unsure = diff(old, new, results(Unknown("")), results(Unknown("")), prove=False)
+    unsure = diff(old, new, results(Unknown("")), results(Unknown("")), proof_rlimit=0)
     assert not unsure.same
 
 
@@ -563,7 +563,7 @@ def test_what_the_solver_gives_up_on_is_unknown_not_the_same() -> None:
     new = system(action([permit("a", squares[1])], assumed=()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("verifier.diff.RLIMIT", 1)
-        d = diff(old, new, limits=Limits(depth=0), prove=False)
+        d = diff(old, new, limits=Limits(depth=0), proof_rlimit=0)
     assert not d.same
 
 

@@ -36,6 +36,7 @@ __all__ = ["Diff", "Difference", "Edit", "Kind", "Shown", "VerdictChange", "diff
 
 RLIMIT = 2_000_000
 PROOF_RLIMIT = 300_000
+"""Solver steps for the attempt to prove that no run gets where a difference shows."""
 DEPTH = 6
 LIMITS = Limits(depth=DEPTH, total=20_000_000)
 
@@ -102,17 +103,17 @@ def diff(
     old_results: Verification | None = None,
     new_results: Verification | None = None,
     limits: Limits = LIMITS,
-    prove: bool = True,
+    proof_rlimit: int = PROOF_RLIMIT,
 ) -> Diff:
-    """Everything that differs. Proved invariants among the results rule out states that no run reaches, and with
-    `prove` such invariants are also looked for.
+    """Everything that differs. Proved invariants among the results rule out states that no run reaches; unless
+    `proof_rlimit` is 0, such invariants are also looked for.
     """
     alignment = Alignment(old, new)
     skipped = tuple(
         a.name for a in new.actions if a.name not in alignment.names and a.name in {b.name for b in old.actions}
     )
     known = [(OLD, e) for e in _proved(old_results)] + [(NEW, e) for e in _proved(new_results)]
-    found = _Comparison(alignment, known, limits, prove).differences()
+    found = _Comparison(alignment, known, limits, proof_rlimit).differences()
     return Diff(old.name, new.name, edits(alignment), found, _verdicts(old_results, new_results), skipped)
 
 
@@ -143,10 +144,12 @@ class _Open:
 
 
 class _Comparison:
-    def __init__(self, alignment: Alignment, known: Sequence[tuple[str, Expr]], limits: Limits, prove: bool) -> None:
+    def __init__(
+        self, alignment: Alignment, known: Sequence[tuple[str, Expr]], limits: Limits, proof_rlimit: int
+    ) -> None:
         self.alignment = alignment
         self.limits = limits
-        self.prove = prove
+        self.proof_rlimit = proof_rlimit
         self.context = z3.Context()
         self.player = Player(alignment)
         self.joint = System(f"{alignment.old.name} and {alignment.new.name}", (), (), (), ())
@@ -257,7 +260,7 @@ class _Comparison:
             shown = self._replayed(o, product, trace) if trace is not None else None
             if shown is not None:
                 found.append(shown)
-            elif not (self.prove and _never(product, o.goal)):
+            elif not (self.proof_rlimit and _never(product, o.goal, self.proof_rlimit)):
                 found.append(replace(o.otherwise, depth=searcher.result.depth.get(o.goal.name, -1) + 1))
         return found
 
@@ -287,10 +290,10 @@ def _numbers(product: System) -> set[int]:
     return {int(e.value) for e in subterms(*roots) if isinstance(e, Const) and isinstance(e.type, IntType)}
 
 
-def _never(product: System, goal: Goal) -> bool:
+def _never(product: System, goal: Goal, rlimit: int) -> bool:
     """Whether it is proved that no run of `product` gets there."""
     claim = Property(goal.name, PropertyKind.ASSERT, negate(goal.formula), action=goal.action)
-    settings = Settings(spacer_rlimit=PROOF_RLIMIT, spacer_rlimit_last=1, shallow=0, limits=Limits(depth=0), vacuity=False)
+    settings = Settings(spacer_rlimit=rlimit, spacer_rlimit_last=1, shallow=0, limits=Limits(depth=0), vacuity=False)
     # SOUND: the product starts in every state in which both versions can start, and in more of them.
     outcomes = verify(replace(product, properties=(claim,)), settings).outcomes
     return all(isinstance(o.verdict, Proved) for o in outcomes)
