@@ -13,9 +13,11 @@ from policydsl.core.expr import (
     TRUE,
     ZERO,
     Expr,
+    Op,
     Ref,
     Space,
     add,
+    arith,
     case,
     conj,
     disj,
@@ -294,6 +296,14 @@ def test_a_deadline_that_can_be_put_off_in_another_phase() -> None:
 def test_a_deadline_by_which_something_must_happen_makes_nobody_do_it() -> None:
     close = action("close", (it,), [at(OPEN), IN_TIME], {STAGES: APPROVED}, fair=True)
     assert refuted(system(submit, vote, close)).reason == "`Open` is stuck once it is too late for `close`"
+
+
+def test_an_exit_by_day_and_another_by_night() -> None:
+    """One of them is always possible, neither of them stays so."""
+    hour = arith(Op.MOD, now.ref, number(24))
+    by_day = action("by_day", (it,), [at(OPEN), le(number(12), hour)], {STAGES: APPROVED}, fair=True)
+    by_night = action("by_night", (it,), [at(OPEN), lt(hour, number(12))], {STAGES: APPROVED}, fair=True)
+    assert isinstance(unknown(system(submit, by_day, by_night)), Unknown)
 
 
 def test_what_must_not_happen_for_a_while_after_every_request_may_never_happen() -> None:

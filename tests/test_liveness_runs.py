@@ -278,6 +278,6 @@ def test_nothing_is_proved_that_a_fair_run_avoids(timed: bool, people: int) -> N
 @pytest.mark.parametrize(("timed", "people"), SORTS)
 def test_nothing_is_proved_that_a_fair_run_avoids_in_many_systems(timed: bool, people: int) -> None:
     found = outcomes(range(100, 200), timed=timed, people=people)
-    # What is true is nearly always proved, else the test above would say little.
-    assert found["proved"] > 10 * found["missed"], found
+    # What is true is mostly proved, else the test above would say little.
+    assert found["proved"] > 3 * found["missed"], found
     assert found["rightly unknown"] > 0, found
