@@ -12,12 +12,15 @@ from policyctl.files import SUFFIX, find, write_atomically
 from policyctl.loading import program_of
 from policyctl.output import own_paint, write_out
 from policyctl.render_diff import DiffView, EditView, diffs_to_json, render_diffs
+from policyctl.render_diff_markdown import diffs_to_markdown
 
 
 @commands.command()
 @click.argument("old", type=click.Path(exists=True))
 @click.argument("new", type=click.Path(exists=True))
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report.")
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json", "markdown"]), default="text", help="How to report."
+)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write the report to a file.")
 @click.option("--verify", "also_verify", is_flag=True, help="Also say which properties have another verdict now.")
 @click.option("--exit-code", is_flag=True, help="Exit with 3 when anything differs, 4 when that stays open.")
@@ -30,6 +33,7 @@ def diff(old: str, new: str, format_: str, output: Path | None, also_verify: boo
     Examples:
       policyctl diff before.policy after.policy
       git worktree add ../base main && policyctl diff ../base/specs specs --verify
+      policyctl diff ../base/specs specs --format markdown --output comment.md
     """
     pairs = _pairs(old, new)
     views = []
@@ -38,7 +42,7 @@ def diff(old: str, new: str, format_: str, output: Path | None, also_verify: boo
         if view is None:
             return ERRORS
         views.append(view)
-    text = diffs_to_json(views) if format_ == "json" else render_diffs(views, own_paint())
+    text = _rendered(views, format_)
     if output is None:
         write_out(text)
     else:
@@ -47,6 +51,16 @@ def diff(old: str, new: str, format_: str, output: Path | None, also_verify: boo
         return OK
     known = any(d.new is not None for v in views for d in v.differences)
     return REFUTED if known else UNKNOWN
+
+
+def _rendered(views: list[DiffView], format_: str) -> str:
+    match format_:
+        case "json":
+            return diffs_to_json(views)
+        case "markdown":
+            return diffs_to_markdown(views)
+        case _:
+            return render_diffs(views, own_paint())
 
 
 def _pairs(old: str, new: str) -> list[tuple[str, str | None, str | None]]:

@@ -51,19 +51,29 @@ class DiffView:
 
 def render_diffs(views: Sequence[DiffView], paint: Paint = PLAIN) -> str:
     lines = [line for view in views for line in _diff(view, paint)]
+    return "\n".join([*lines, counted(views)]) + "\n"
+
+
+def counted(views: Sequence[DiffView]) -> str:
+    """`2 newly allowed · 1 newly denied`, and never that nothing differs unless that is certain."""
     counts: dict[str, int] = {}
     for view in views:
         for d in view.differences:
             counts[d.kind] = counts.get(d.kind, 0) + 1
     verdicts = sum(len(v.verdicts) for v in views)
-    parts = [f"{n} {kind}" for kind, n in counts.items()] + ([f"{verdicts} verdicts changed"] if verdicts else [])
-    return "\n".join([*lines, " · ".join(parts) or "no request is answered differently"]) + "\n"
+    parts = [f"{n} {kind}" for kind, n in counts.items()]
+    if not counts:
+        alike = all(v.same for v in views)
+        parts.append(
+            "no request is answered differently" if alike else "nothing that can be compared is answered differently"
+        )
+    return " · ".join(parts + ([f"{verdicts} verdicts changed"] if verdicts else []))
 
 
 def _diff(view: DiffView, paint: Paint) -> Iterator[str]:
     yield paint("bold", view.path)
-    for line in _edits(view.edits):
-        yield paint("dim", line)
+    for line in edit_lines(view.edits):
+        yield paint("dim", f"  {line}")
     if view.same:
         yield f"  {paint('green', '=')} every run of requests is answered alike"
     for name in view.skipped:
@@ -81,9 +91,12 @@ def _witness(d: DifferenceView, paint: Paint) -> Iterator[str]:
     """The run once, and the last answer of each version."""
     if d.old is None or d.new is None:
         return
-    before = list(render_trace(TraceView(d.new.start, d.new.steps[:-1]), paint))
-    yield from before
-    for sign, style, trace in (("-", "red", d.old), ("+", "green", d.new)):
+    sides = (("-", "red", d.old), ("+", "green", d.new))
+    apart = d.old.start != d.new.start
+    if apart:
+        yield from (f"    {paint(style, sign)} {paint('dim', 'start')}  {start(t)}" for sign, style, t in sides)
+    yield from render_trace(TraceView(() if apart else d.new.start, d.new.steps[:-1]), paint)
+    for sign, style, trace in sides:
         last = trace.steps[-1]
         why = f": {last.why}" if last.why else ""
         head = paint(style, f"    {sign} {len(trace.steps):>2}  {last.call}   {last.effect}{why}")
@@ -92,7 +105,11 @@ def _witness(d: DifferenceView, paint: Paint) -> Iterator[str]:
         yield f"{head}{done}{beside}"
 
 
-def _edits(edits: Sequence[EditView]) -> Iterator[str]:
+def start(trace: TraceView) -> str:
+    return ", ".join(trace.start) or "as declared"
+
+
+def edit_lines(edits: Sequence[EditView]) -> Iterator[str]:
     """One line for each kind of edit; `r on a` and `r on b` are one name there."""
     groups: dict[tuple[str, str], dict[str, list[str]]] = {}
     for e in edits:
@@ -103,7 +120,7 @@ def _edits(edits: Sequence[EditView]) -> Iterator[str]:
             groups.setdefault((e.what, e.how), {}).setdefault(shown, []).extend([action] if action else [])
     for (what, how), names in groups.items():
         listed = (f"{name} ({', '.join(actions)})" if actions else name for name, actions in names.items())
-        yield f"  {what} {how}: {', '.join(listed)}"
+        yield f"{what} {how}: {', '.join(listed)}"
 
 
 def diffs_to_json(views: Sequence[DiffView]) -> str:
