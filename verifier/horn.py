@@ -96,6 +96,7 @@ class _Builder:
         self.body = body
         self.tracked = tracked
         self.known = [k for k in known if reads(k) <= tracked | reads(body)]
+        self.everything_known = known
         self.actions = [a for a in system.actions if any(w.var in tracked for w in a.writes)]
         sorts = [*(b.type for b in bounds), *extra]
         self.start = replace(system, state=tuple(_without_nobody(v) for v in system.state))
@@ -166,7 +167,7 @@ class _Builder:
             heads = [special(p) for p in post]
             if all(h is special(c) for h, c in zip(heads, self.arguments, strict=True)):
                 return
-            body = [guard, *self._known(special)]
+            body = [guard, *self._known(special, self.known)]
             assumed = [tuple(special(c) for c in self.arguments)]
             assumed += self._elsewhere(special, [*body, *heads])
             self._clause(assumed, tuple(heads), body)
@@ -174,9 +175,9 @@ class _Builder:
         for _ in choices(View((*self.slots, *self.named)), build):
             pass
 
-    def _known(self, special: Specialiser) -> list[Expr]:
+    def _known(self, special: Specialiser, formulas: Sequence[Expr]) -> list[Expr]:
         facts: list[Expr] = []
-        for known in self.known:
+        for known in formulas:
             bounds, body = split_foralls(known)
             if has_quantifier(body):
                 continue
@@ -214,7 +215,9 @@ class _Builder:
 
             def build(view: View, bad: Expr = bad) -> None:
                 special = Specialiser(view)
-                self._clause([tuple(special(c) for c in self.arguments)], None, [special(bad), *self._known(special)])
+                # There are few of these clauses, so facts about variables that are not tracked may help here.
+                facts = self._known(special, self.everything_known)
+                self._clause([tuple(special(c) for c in self.arguments)], None, [special(bad), *facts])
 
             for _ in choices(View(everybody), build):
                 pass

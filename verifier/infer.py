@@ -28,6 +28,7 @@ class Inferred:
 
     lemma: Expr
     obligations: tuple[Obligation, ...]
+    with_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,19 @@ class Attempt:
 
 
 def infer(
-    system: System, name: str, goal: Expr, known: Sequence[Expr], discharge: Discharge, rlimit: int
+    system: System,
+    name: str,
+    goal: Expr,
+    known: Sequence[Expr],
+    discharge: Discharge,
+    rlimit: int,
+    options: tuple[int, ...] = (0, 1),
 ) -> Inferred | str:
     """A lemma for `goal`, or what was tried in vain."""
     failures: list[str] = []
     for attempt in _attempts(system, goal):
+        if attempt.options not in options:
+            continue
         try:
             clauses = problem(system, goal, attempt.tracked, known, attempt.extra)
         except TooBigError:
@@ -55,9 +64,10 @@ def infer(
             failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: {candidate.value}")
             continue
         found = lemma(clauses, candidate)
-        obligations = certify(system, name, found, goal, known)
-        if all(discharge(o) is Answer.UNSAT for o in obligations):
-            return Inferred(found, tuple(obligations))
+        for helpers in ([], known):  # most lemmas stand on their own, and short obligations are quick
+            obligations = certify(system, name, found, goal, helpers)
+            if all(discharge(o) is Answer.UNSAT for o in obligations):
+                return Inferred(found, tuple(obligations), bool(helpers))
         failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: the candidate did not check")
     return "; ".join(dict.fromkeys(failures)) or "no lemma found"
 

@@ -102,11 +102,11 @@ class _Run:
         self._take(search)
         hopeful = [p for p in safety if _hopeful(p)]
         self.simple_proofs(hopeful)
-        self.inference(hopeful, self.settings.spacer_rlimit)
+        self.inference(hopeful, self.settings.spacer_rlimit, (0,))
         search.close(self.verdicts)
         search.look(self.settings.limits.depth)
         self._take(search)
-        self.inference([*hopeful, *(p for p in safety if not _hopeful(p))], self.settings.spacer_rlimit_last)
+        self.inference([*hopeful, *(p for p in safety if not _hopeful(p))], self.settings.spacer_rlimit_last, (0, 1))
         for prop in safety:
             if prop.name not in self.verdicts:
                 self.verdicts[prop.name] = self._give_up(prop, search.result.depth.get(prop.name, 0))
@@ -161,13 +161,13 @@ class _Run:
             settled = [self.attempt(p, self.simple) for p in properties if p.name not in self.verdicts]
             again = any(settled)
 
-    def inference(self, properties: list[Property], rlimit: int) -> None:
+    def inference(self, properties: list[Property], rlimit: int, options: tuple[int, ...]) -> None:
         """What needs a lemma; then what has become simple by what was proved here."""
         progress = False
         for prop in properties:
             if prop.name not in self.verdicts:
                 self.tick(prop.name)
-                progress |= self.attempt(prop, lambda claim: self.infer(claim, rlimit))
+                progress |= self.attempt(prop, lambda claim: self.infer(claim, rlimit, options))
         if progress:
             self.simple_proofs(properties)
 
@@ -191,21 +191,24 @@ class _Run:
     def simple(self, claim: Claim) -> Proof | str:
         known = self._about(claim)
         try:
-            what = f"{claim.name}: follows from what is proved"
-            direct = entails_obligation(self.system, what, list(known.values()), claim.formula)
-            if self.discharge(direct) is Answer.UNSAT:
-                return Proof("", (direct,), tuple(known))
+            for helpers in ({}, known) if claim.over_requests else (known,):
+                what = f"{claim.name}: follows from what is proved" if helpers else f"{claim.name}: holds as it stands"
+                direct = entails_obligation(self.system, what, list(helpers.values()), claim.formula)
+                if self.discharge(direct) is Answer.UNSAT:
+                    return Proof("", (direct,), tuple(helpers))
             return "not inductive" if claim.over_requests else self._inductive_now(claim, known) or "not inductive"
         except UngroundableError:
             return "a quantifier about another individual stands inside a number or a key"
 
-    def infer(self, claim: Claim, rlimit: int) -> Proof | str:
+    def infer(self, claim: Claim, rlimit: int, options: tuple[int, ...]) -> Proof | str:
         known = self._hypotheses()
         try:
-            found = infer(self.system, claim.name, claim.formula, list(known.values()), self.discharge, rlimit)
+            found = infer(self.system, claim.name, claim.formula, list(known.values()), self.discharge, rlimit, options)
         except UngroundableError:
             return "a quantifier about another individual stands inside a number or a key"
-        return Proof("", found.obligations, tuple(known), (found.lemma,)) if isinstance(found, Inferred) else found
+        if isinstance(found, Inferred):
+            return Proof("", found.obligations, tuple(known) if found.with_known else (), (found.lemma,))
+        return found
 
     def _about(self, claim: Claim) -> dict[str, Expr]:
         """What is known of anything that the claim is about, directly or by way of something else that is known."""
