@@ -128,6 +128,7 @@ def lex(path: str, text: str, report: Report) -> Lexed:
             if "\n" in value:
                 line += value.count("\n")
                 line_start = start + value.rfind("\n") + 1
+                first = True
             kind, value = _slip(kind, value, span, report)
             if len(report.found) > most:
                 shaky = True

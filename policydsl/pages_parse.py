@@ -104,6 +104,12 @@ PAGES: dict[str, Page] = {
         "const LIMIT = 3 + 4)\n",
         "Remove it, open what it closes, or close with the right shape.",
     ),
+    "E016": Page(
+        "a word or a mark is written twice",
+        "Without the second one, what follows fits.",
+        "const LIMIT = = 3\n",
+        "Leave one of the two out.",
+    ),
     "E018": Page(
         "not a number",
         "Numbers are whole, of any size up to 60 digits, and may be grouped with `_`. Durations end in `ms`, "

@@ -23,7 +23,7 @@ _COMPARES = words("EQ NE LT LE GT GE IN LIKE MATCHES CONTAINS")
 _JOINS = words("AND OR IMPLIES IFF IN LIKE MATCHES CONTAINS HAS SINCE")
 # What is most often forgotten, the likeliest first.
 _MISSING = (
-    "COLON", "PERIOD", "RPAR", "RSQB", "COMMA", "IS", "ASSIGN", "THEN", "TO", "ON", "OF", "BY", "EACH", "WITH", "ELSE",
+    "COLON", "PERIOD", "RPAR", "RSQB", "COMMA", "IS", "ASSIGN", "THEN", "TO", "ON", "OF", "EACH", "WITH", "ELSE",
     "BECAUSE", "LPAR", "LSQB", "LBRACE", "RBRACE",
 )  # fmt: skip
 _OTHER_LANGUAGES = {
@@ -39,7 +39,8 @@ _NO_WHERE = "`where` belongs to `sum`, `count` and `for each`; otherwise write `
 def repair(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
     """Puts one mistake right and gives the place to go on from; None when it is not one of those."""
     attempts: tuple[_Attempt, ...] = (
-        _equals, _misspelled, _misspelled_before, _reserved, _bracket, _no_string, _if_begins_a_line, _missing,
+        _unclosed, _equals, _doubled, _misspelled, _misspelled_before, _reserved, _bracket, _no_string,
+        _if_begins_a_line, _missing,
     )  # fmt: skip
     for attempt in attempts:
         if (after := attempt(stack, tokens, at, report)) is not None:
@@ -54,6 +55,14 @@ def _kinds(tokens: tuple[Token, ...], at: int, count: int) -> tuple[str, ...]:
     return tuple(t.type for t in tokens[at : at + count])
 
 
+def _unclosed(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
+    """A bracket of the target of an assignment."""
+    opener = innermost(stack)
+    if tokens[at].type not in {"ASSIGN", "INCREASE", "DECREASE"} or opener is None or opener.type == "LBRACE":
+        return None
+    return _insert(stack, tokens, at, CLOSER_OF[opener.type], report)
+
+
 def _equals(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
     """`=`, `==` and `:=` taken for one another."""
     token = tokens[at]
@@ -66,6 +75,17 @@ def _equals(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) 
             stack.feed(Token(meant, text, token.span, False))
             return at + 1
     return None
+
+
+def _doubled(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
+    """The token before this one, once more."""
+    token = tokens[at]
+    if not at or token.text != tokens[at - 1].text or token.type in OPENER_OF or token.type == END:
+        return None
+    if not stack.accepts(_kinds(tokens, at + 1, 2)):
+        return None
+    report.error("E016", f"{found(token)} is written twice", token.span, help="leave one of the two out")
+    return at + 1
 
 
 def _close(text: str, kinds: frozenset[str], stack: Machine) -> str | None:
@@ -169,7 +189,8 @@ def _say_no_string(tokens: tuple[Token, ...], at: int, report: Report) -> None:
     before = tokens[at - 1]
     told = {"ELSE": "the reason after `else`", "BECAUSE": "the reason after `because`"}
     what = told.get(before.type, f"what follows `{before.text}`")
-    report.error("E012", f"{what} is a string in double quotes, not {found(tokens[at])}", tokens[at].span)
+    place = _after(tokens, at) if tokens[at].first else tokens[at].span
+    report.error("E012", f"{what} is a string in double quotes, not {found(tokens[at])}", place)
 
 
 def _if_begins_a_line(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
@@ -178,7 +199,7 @@ def _if_begins_a_line(stack: Machine, tokens: tuple[Token, ...], at: int, report
         return None
     height = next((h for h in range(len(stack.values) - 1, -1, -1) if _is_first_if(stack.values[h])), None)
     start = stack.height_where("statement")
-    if height is None or start is None or start > height:
+    if height is None or start is None or start >= height:  # at `start` it begins a statement already
         return None
     token = stack.values[height]
     report.error("E001", f"found {found(token)}, expected an expression", token.span)
@@ -199,18 +220,23 @@ def _missing(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     for name in _MISSING:
         if inside and name in CLOSER_OF:
             continue
-        if not stack.accepts((name, *_kinds(tokens, at, 2)), soft=False):
-            continue
-        text = kind(name, stack.table)
-        gap = _after(tokens, at)
-        if name in OPENER_OF and (opener := innermost(stack)) is not None:
-            label = Label(opener.span, f"`{opener.text}` is opened here")
-            report.error("E004", f"{text} is missing before {found(token)}", gap, labels=(label,))
-        else:
-            report.error("E011", f"{text} is missing before {found(token)}", gap)
-        stack.feed(Token(name, text.strip("`"), gap, False))
-        return at
+        if (after := _insert(stack, tokens, at, name, report)) is not None:
+            return after
     return None
+
+
+def _insert(stack: Machine, tokens: tuple[Token, ...], at: int, name: str, report: Report) -> int | None:
+    if not stack.accepts((name, *_kinds(tokens, at, 2)), soft=False):
+        return None
+    text = kind(name, stack.table)
+    gap = _after(tokens, at)
+    said = f"{text} is missing before {found(tokens[at])}"
+    if name in OPENER_OF and (opener := innermost(stack)) is not None:
+        report.error("E004", said, gap, labels=(Label(opener.span, f"`{opener.text}` is opened here"),))
+    else:
+        report.error("E011", said, gap)
+    stack.feed(Token(name, text.strip("`"), gap, False))
+    return at
 
 
 def _after(tokens: tuple[Token, ...], at: int) -> Span:
@@ -244,6 +270,10 @@ def complain(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     elif token.type == "MODULE":
         help = "write `module` once, before all declarations"
         report.error("E025", "`module` does not stand at the top of the file", token.span, help=help)
+    elif ends and before is not None and (wanted := expected(could, stack.table)):
+        where = Label(token.span, "the file ends here" if token.type == END else "the next declaration begins here")
+        text = f"expected {wanted} after {found(before)}"
+        report.error("E001", text, _after(tokens, at), labels=(where,))
     else:
         wanted = expected(could, stack.table)
         text = f"found {found(token)}, expected {wanted}" if wanted else f"{found(token)} cannot stand here"

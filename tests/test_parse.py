@@ -463,9 +463,9 @@ permit all on pay
     report = Report()
     module = parse("t.policy", text, report)
     assert [(d.code, d.span.line) for d in report.sorted()] == [
-        ("E001", 3), ("E011", 6), ("E006", 7), ("E009", 11), ("E013", 14),
+        ("E016", 3), ("E011", 6), ("E006", 7), ("E009", 11), ("E013", 14),
     ]  # fmt: skip
-    assert [getattr(d, "name", "") for d in module.declarations] == ["Bot", "pay", "small", "stop", "all"]
+    assert [getattr(d, "name", "") for d in module.declarations] == ["n", "Bot", "pay", "small", "stop", "all"]
 
 
 SLIPS = {
@@ -537,8 +537,12 @@ SLIPS = {
     "action": [("E001", 1)],
     "state x : Int =": [("E001", 1)],
     "action a() {": [("E004", 1)],
-    "state x : Int =\nstate y : Int = 0": [("E001", 2)],
-    "invariant i: x and\ninvariant j: y": [("E001", 2)],
+    "state x : Int =\nstate y : Int = 0": [("E001", 1)],
+    "invariant i: x and\n\ninvariant j: y": [("E001", 1)],
+    "permit r on a because\n\nentity A": [("E012", 1)],
+    "action a() {\n  m[x := 1\n  m[y] := 2\n  z := 3\n}": [("E004", 2)],
+    'action a() { require require x == 1 else "no" }': [("E016", 1)],
+    "action a() { x := := 1 }": [("E016", 1)],
     'test "t" {\n  x == 3\n  given y = 3\n  f( expect allow\n  given = 4\n}': [("E001", 2), ("E001", 4), ("E001", 5)],
     'forbid r on a\n  when x +\n  unless y *\n  because "z"\nentity A': [("E001", 3), ("E001", 4)],
 }  # fmt: skip
@@ -561,6 +565,11 @@ def test_what_is_around_a_mistake_is_kept() -> None:
     assert action.body is not None
     assert s.Assign(x, ":=", s.IntLit(1)) in action.body
     assert s.Assign(s.Name("w"), ":=", s.IntLit(4)) in action.body
+
+
+def test_recovery_that_goes_back_does_so_once() -> None:
+    assert codes("action a() {\n  if if x { y := 1 }\n}") != []
+    assert codes("action a() {\n  z := 1 +\n  if x { y := 1 }\n}") == [("E001", 3)]
 
 
 def test_a_slip_that_is_understood_loses_nothing() -> None:
