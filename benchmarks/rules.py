@@ -11,19 +11,23 @@ from __future__ import annotations
 import argparse
 import random
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from policydsl.core.expr import Expr, conj, disj, eq, implies, le, lt, matches, negate, number
 from policydsl.core.expr import case as case_
 from policydsl.core.system import Action, Guard, GuardKind, Input, Property, PropertyKind, RuleUse, System
 from policydsl.core.types import BOOL, INT, STRING, EntityType, EnumType
+from policydsl.diagnostics import Report
+from policydsl.load import load
 from verifier.diff import diff
-from verifier.rules import FindingKind, analyse
+from verifier.rules import Finding, FindingKind, analyse
 from verifier.verify import Settings, verify
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 BOT = EntityType("Bot")
 ROLE = EnumType("Role", ("Admin", "Treasurer", "Member", "Auditor", "Guest"))
@@ -104,28 +108,106 @@ def system(count: int, seed: int = 1) -> System:
 
 
 def edited(s: System) -> System:
-    """`s` with one limit of one rule raised by one."""
+    """`s` with one rule that no longer asks for anything but the role and the cap."""
     first = s.actions[0]
     uses = list(first.rules)
-    k = next(i for i, u in enumerate(uses) if u.effect == "permit")
-    old = uses[k].condition
-    uses[k] = replace(
-        uses[k],
-        condition=conj(
-            *(p for p in old.args if p is not le(INPUT["amount"], number(CAP))), le(INPUT["amount"], number(CAP + 1))
-        ),
-    )
+    whole = uses[0].condition
+    kept = [p for p in getattr(whole, "args", ()) if INPUT["role"] in getattr(p, "args", ())]
+    uses[0] = replace(uses[0], condition=conj(*kept, le(INPUT["amount"], number(CAP))))
     return replace(s, actions=(action(first.name, uses), *s.actions[1:]))
 
 
-def measure(what: Callable[[], object]) -> tuple[float, object]:
+# The same in texts, for csl-core beside it
+
+THENS = (("approval", "approval == No"), ("zone", "zone == Outside"), ("amount", "amount > 5_000"))
+
+
+def csl_text(count: int, seed: int = 1) -> str:
+    """Constraints as csl-core writes them: WHEN role, tool and amount THEN something must be."""
+    chance = random.Random(seed)
+    lines = [
+        "CONFIG { ENFORCEMENT_MODE: BLOCK CHECK_LOGICAL_CONSISTENCY: TRUE }",
+        "DOMAIN Synthetic {",
+        "  VARIABLES {",
+        f"    role: {_quoted(ROLE.cases)}",
+        f"    tool: {_quoted(ACTIONS)}",
+        "    amount: 0..100000",
+        '    approval: {"YES", "NO"}',
+        '    zone: {"Inside", "Partner", "Outside"}',
+        "  }",
+    ]
+    for i in range(count):
+        role, tool, least, then = _constraint(chance)
+        must = {"approval": 'approval MUST BE "YES"', "zone": 'zone MUST NOT BE "Outside"', "amount": "amount <= 5000"}
+        lines.append(
+            f'  STATE_CONSTRAINT r{i} {{ WHEN role == "{role}" AND tool == "{tool}" AND amount > {least} '
+            f"THEN {must[then]} }}"
+        )
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return "{" + ", ".join(f'"{n}"' for n in names) + "}"
+
+
+def policy_text(count: int, seed: int = 1) -> str:
+    """The same as forbids."""
+    chance = random.Random(seed)
+    lines = [
+        "module synthetic",
+        f"enum Role {{ {', '.join(ROLE.cases)} }}",
+        f"enum Tool {{ {', '.join(ACTIONS)} }}",
+        "enum Answer { Yes, No }",
+        "enum Zone { Inside, Partner, Outside }",
+        "action call(role: Role, tool: Tool, amount: Int[0..100_000], approval: Answer, zone: Zone)",
+        "permit anything on call",
+    ]
+    for i in range(count):
+        role, tool, least, then = _constraint(chance)
+        broken = dict(THENS)[then]
+        lines.append(f"forbid r{i} on call when role == {role} and tool == {tool} and amount > {least} and {broken}")
+    return "\n".join([*lines, ""])
+
+
+def _constraint(chance: random.Random) -> tuple[str, str, int, str]:
+    role, tool = chance.choice(ROLE.cases), chance.choice(ACTIONS)
+    return role, tool, chance.randrange(0, 4_000), chance.choice(THENS)[0]
+
+
+CSL_SCRIPT = """
+import contextlib, io, sys, time
+from chimera_core.factory import create_guard_from_string
+text = sys.stdin.read()
+start = time.process_time()
+with contextlib.redirect_stdout(io.StringIO()):
+    create_guard_from_string(text)
+print(time.process_time() - start)
+"""
+
+
+def csl_seconds(python: str, count: int) -> str:
+    """CPU seconds that csl-core takes to load and check its own text, or why it does not."""
+    done = subprocess.run(
+        [python, "-c", CSL_SCRIPT], input=csl_text(count), capture_output=True, text=True, check=False
+    )
+    last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    return f"{float(last[-1]):.3f} s" if done.returncode == 0 else f"failed: {last[-1] if last else '?'}"
+
+
+def load_and_analyse(text: str) -> tuple[Finding, ...]:
+    report = Report()
+    (program,) = load(["synthetic.policy"], lambda _: text, report)
+    return analyse(program.system)
+
+
+def measure(what: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[float, T]:
     start = time.process_time()
-    result = what()
+    result = what(*args, **kwargs)
     return time.process_time() - start, result
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rules", type=int, nargs="*", default=[10, 100, 1_000])
     arguments.add_argument("--csl", help="Python interpreter that has csl-core")
     arguments.add_argument("--csl-rules", type=int, nargs="*", default=[10, 30])
@@ -133,14 +215,20 @@ def main() -> None:
     print(f"{'rules':>6} {'analyse':>9} {'invariant':>9} {'diff':>9}   findings")
     for count in chosen.rules:
         s = system(count)
-        analysed, findings = measure(lambda: analyse(s))
-        proved, outcome = measure(lambda: verify(s, Settings(vacuity=False)))
-        compared, difference = measure(lambda: diff(s, edited(s)))
+        analysed, findings = measure(analyse, s)
+        proved, outcome = measure(verify, s, Settings(vacuity=False))
+        compared, difference = measure(diff, s, edited(s))
         kinds = {k: sum(f.kind is k for f in findings) for k in FindingKind}
-        words = ", ".join(f"{n} {k.name.lower()}" for k, n in kinds.items() if n)
-        print(
-            f"{count:>6} {analysed:>8.3f}s {proved:>8.3f}s {compared:>8.3f}s   {words}; {[o.status for o in outcome.outcomes]}; {len(difference.differences)} difference(s)"
-        )
+        words = [f"{n} {k.name.lower()}" for k, n in kinds.items() if n]
+        words += [o.status for o in outcome.outcomes]
+        words += [d.kind.value for d in difference.differences] or ["no difference"]
+        print(f"{count:>6} {analysed:>8.3f}s {proved:>8.3f}s {compared:>8.3f}s   {', '.join(words)}")
+    print(f"{'rules':>6} {'policyctl':>11} {'csl-core':>11}   from text, every question about rules")
+    load_and_analyse(policy_text(1))
+    for count in chosen.csl_rules:
+        ours, findings = measure(load_and_analyse, policy_text(count))
+        theirs = csl_seconds(chosen.csl, count) if chosen.csl else "not given"
+        print(f"{count:>6} {ours:>10.3f}s {theirs:>12}   {len(findings)} findings")
 
 
 if __name__ == "__main__":

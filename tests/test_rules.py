@@ -102,7 +102,7 @@ def expected(uses: Sequence[RuleUse], required: Expr) -> set[tuple[str, str, tup
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rules(), conditions)
 def test_findings_are_those_of_trying_all_requests(uses: list[RuleUse], required: Expr) -> None:
     s = system(action(uses, [require(required)]))
