@@ -10,8 +10,6 @@ from typing import Any
 
 from policydsl.automaton import Action, Automaton, Reduction, grammar_text
 
-_GATHERS: dict[str, Any] = {"": None, "list": list, "tuple": tuple}
-
 
 def to_json(table: Automaton, grammar: str) -> str:
     """Names are replaced by numbers, and the sets of tokens upon which a state reduces are written once."""
@@ -52,7 +50,7 @@ def from_json(text: str, grammar: str) -> Automaton | None:
         return None
     names: list[str] = content["names"]
     reductions = [
-        Reduction(origin, size, method, tuple(children), frozenset(spliced), _GATHERS[gather])
+        Reduction(origin, size, method, tuple(children), frozenset(spliced), _gather(gather))
         for origin, size, method, children, spliced, gather in content["reductions"]
     ]
     nonterminals = {r.origin for r in reductions}
@@ -71,6 +69,15 @@ def from_json(text: str, grammar: str) -> Automaton | None:
         gotos.append(goto)
     regexes = tuple((name, regex) for name, regex in content["regexes"])
     return Automaton(tuple(actions), tuple(gotos), content["end"], regexes, content["symbols"])
+
+
+def _gather(name: str) -> type[Any] | None:
+    match name:
+        case "list":
+            return list
+        case "tuple":
+            return tuple
+    return None
 
 
 def _flat(pairs: Iterable[tuple[int, int]]) -> list[int]:
