@@ -30,13 +30,14 @@ class Shrinker:
         self._inputs = {a.name: {i.name: i.type for i in a.inputs} for a in system.actions}
         self._state = {v.name: (v.keys, v.type) for v in system.state}
         self._params: dict[str, Scalar] = {p.name: p.type for p in system.params}
+        self._defaults: dict[str, Value] = {p.name: p.default.value for p in system.params}
         self._constants = sorted(set(constants))
         self._good = good
         self._left = ATTEMPTS
 
     def shrink(self, play: Play) -> Play:
         """A good play, given a good one."""
-        play = self._together(self._names(play))
+        play = self._together(self._names(self._as_declared(play)))
         for place in self._numbers(play):
             play = self._lower(play, place)
         return play
@@ -45,11 +46,27 @@ class Shrinker:
         self._left -= 1
         return self._left >= 0 and self._good(play)
 
+    def _as_declared(self, play: Play) -> Play:
+        """Parameters and the start as they are declared, as far as that will do."""
+        for name in self._params:
+            plain = replace(play, params={**play.params, name: self._defaults[name]})
+            if plain != play and self._try(plain):
+                play = plain
+        for cell in play.cells:
+            fewer = replace(play, cells=tuple(c for c in play.cells if c != cell))
+            if self._try(fewer):
+                play = fewer
+        return play
+
     # Numbers
 
     def _numbers(self, play: Play) -> list[tuple[int, str]]:
-        """Places that hold numbers: an input of a request, a parameter (-1) or a cell (-2)."""
-        found = [(-1, n) for n in play.params if isinstance(self._params.get(n), IntType)]
+        """Places that hold numbers: an input of a request, a parameter that has to differ (-1) or a cell (-2)."""
+        found = [
+            (-1, n)
+            for n, v in play.params.items()
+            if isinstance(self._params.get(n), IntType) and v != self._defaults[n]
+        ]
         found += [(-2, str(i)) for i, c in enumerate(play.cells) if isinstance(self._state[c.var][1], IntType)]
         for i, r in enumerate(play.requests):
             found += [(i, n) for n in r.inputs if isinstance(self._inputs[r.action][n], IntType)]

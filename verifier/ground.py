@@ -53,7 +53,8 @@ class Names:
 
     def fresh(self, bound: Ref) -> Ref:
         self._next += 1
-        return Ref(f"{bound.name.split('#')[0]}!{self._next}", bound.type, Space.BOUND)
+        # Scripts join formulas that were grounded apart, so a name must not stand for individuals of two sorts.
+        return Ref(f"{bound.name.split('#')[0]}:{bound.type}!{self._next}", bound.type, Space.BOUND)
 
 
 def negation_normal(e: Expr, positive: bool = True) -> Expr:

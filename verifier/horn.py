@@ -68,17 +68,24 @@ def split_foralls(goal: Expr) -> tuple[list[Ref], Expr]:
 
 
 def problem(
-    system: System, goal: Expr, tracked: frozenset[str], known: Sequence[Expr], extra: tuple[EntityType, ...] = ()
+    system: System,
+    goal: Expr,
+    tracked: frozenset[str],
+    known: Sequence[Expr],
+    extra: tuple[EntityType, ...] = (),
+    *,
+    all_facts: bool = False,
 ) -> Problem:
     """The clauses whose solvability gives an inductive invariant over `tracked` that implies `goal`.
 
     `goal` may mention inputs: then it is to hold for every request. `known` are invariants already proved; `extra`
-    distinguishes more individuals than `goal` names.
+    distinguishes more individuals than `goal` names. With `all_facts` the implication of the goal may use
+    what is known of variables that are not tracked.
     """
     bounds, body = split_foralls(goal)
     if has_quantifier(body):
         raise UnsupportedError(body)
-    return _Builder(system, bounds, body, tracked, known, extra).build()
+    return _Builder(system, bounds, body, tracked, known, extra, all_facts=all_facts).build()
 
 
 class _Builder:
@@ -90,13 +97,15 @@ class _Builder:
         tracked: frozenset[str],
         known: Sequence[Expr],
         extra: tuple[EntityType, ...],
+        *,
+        all_facts: bool,
     ) -> None:
         self.system = system
         self.bounds = bounds
         self.body = body
         self.tracked = tracked
         self.known = [k for k in known if reads(k) <= tracked | reads(body)]
-        self.everything_known = known
+        self.closing = known if all_facts else self.known
         self.actions = [a for a in system.actions if any(w.var in tracked for w in a.writes)]
         sorts = [*(b.type for b in bounds), *extra]
         self.start = replace(system, state=tuple(_without_nobody(v) for v in system.state))
@@ -215,8 +224,7 @@ class _Builder:
 
             def build(view: View, bad: Expr = bad) -> None:
                 special = Specialiser(view)
-                # There are few of these clauses, so facts about variables that are not tracked may help here.
-                facts = self._known(special, self.everything_known)
+                facts = self._known(special, self.closing)
                 self._clause([tuple(special(c) for c in self.arguments)], None, [special(bad), *facts])
 
             for _ in choices(View(everybody), build):

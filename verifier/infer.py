@@ -36,6 +36,7 @@ class Attempt:
     tracked: frozenset[str]
     extra: tuple[EntityType, ...] = ()
     options: int = 0
+    all_facts: bool = False
 
 
 def infer(
@@ -53,7 +54,7 @@ def infer(
         if attempt.options not in options:
             continue
         try:
-            clauses = problem(system, goal, attempt.tracked, known, attempt.extra)
+            clauses = problem(system, goal, attempt.tracked, known, attempt.extra, all_facts=attempt.all_facts)
         except TooBigError:
             failures.append(f"{len(attempt.tracked)} variables make too many cases")
             continue
@@ -104,6 +105,7 @@ def _attempts(system: System, goal: Expr) -> Iterator[Attempt]:
     for _ in range(3):
         wide = wide | {v for v in _trackable(system, near(system, wide)) if set(system.variable(v).keys) <= sorts}
         yield from new(Attempt(wide))
+    yield from new(Attempt(wide, all_facts=True))
     yield from new(Attempt(wide, options=1))
     cone = base
     for _ in range(4):
