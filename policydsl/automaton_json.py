@@ -13,7 +13,7 @@ from policydsl.automaton import Action, Automaton, Reduction, grammar_text
 
 def to_json(table: Automaton, grammar: str) -> str:
     """Names are replaced by numbers, and the sets of tokens upon which a state reduces are written once."""
-    names = sorted({name for row in (*table.actions, *table.gotos) for name in row})
+    names = sorted({name for row in table.actions for name in row} | {name for row in table.gotos for name in row})
     number = {name: at for at, name in enumerate(names)}
     reductions: dict[Reduction, int] = {}
     sets: dict[tuple[int, ...], int] = {}
