@@ -254,7 +254,7 @@ def test_arguments_come_before_the_terms_that_use_them() -> None:
     data = to_data(full())
     rows = data["system"]["exprs"]
     i = next(i for i, row in enumerate(rows) if "args" in row)
-    for j in (i, i + 1, len(rows)):
+    for j in (i, i + 1, len(rows), -1):
         with pytest.raises(MalformedError, match="no such row yet"):
             from_data(changed(data, ("system", "exprs", i, "args", 0), put(j)))
 
