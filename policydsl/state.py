@@ -98,8 +98,8 @@ class State:
     def naming(self, cells: Iterable[tuple[str, Keys]]) -> State:
         """The same state, with rows for everyone in `cells`."""
         named = dict(self._named)
-        for var, keys in cells:
-            for sort, key in zip(self._vars[var].keys, keys, strict=True):
+        for name, keys in cells:
+            for sort, key in zip(self._vars[name].keys, keys, strict=True):
                 if key != EVERYONE_ELSE and key not in named[sort]:
                     named[sort] |= {key}
         fresh = {s: sorted(named[s] - self._named[s]) for s in named if named[s] != self._named[s]}
