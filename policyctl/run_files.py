@@ -62,7 +62,7 @@ def _work(
         return Done(FileResult(task.path, crash="the worker process was ended by the system (out of memory?)"), {}, {})
 
     longest_first = sorted(to_do, key=lambda path: (-Path(path).stat().st_size, path))
-    tasks = [Task(path, command, options) for path in longest_first]
+    tasks = [Task(path, command, options, cache.directory) for path in longest_first]
     get_ready(command)
     results = {}
     progress(0, len(tasks), "")

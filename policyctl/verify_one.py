@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from policyctl.answers import StoredAnswers
 from policyctl.files import beside, decode
 from policyctl.options import Options
 from policyctl.results import FileResult
@@ -23,11 +24,15 @@ from policydsl.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to do with one file. `command` is `check`, `test` or `verify`."""
+    """What to do with one file. `command` is `check`, `test` or `verify`.
+
+    `answers` is the directory in which the solvers' answers are kept, or None.
+    """
 
     path: str
     command: str
     options: Options
+    answers: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +80,15 @@ def _do(task: Task, read: Callable[[str], str], certificates: dict[str, str]) ->
         case "test":
             return FileResult(task.path, program.system.name, tests=tests_of(program))
         case _:
-            return _verify(program, found, task.options, certificates)
+            return _verify(program, found, task.options, certificates, task.answers)
 
 
 def _verify(
-    program: Program, found: tuple[Diagnostic, ...], options: Options, certificates: dict[str, str]
+    program: Program,
+    found: tuple[Diagnostic, ...],
+    options: Options,
+    certificates: dict[str, str],
+    answers: Path | None,
 ) -> FileResult:
     system = program.system
     result = FileResult(program.path, system.name, diagnostics=found)
@@ -97,7 +106,12 @@ def _verify(
     settings = Settings(only=only)
     if options.rlimit is not None:
         settings = replace(settings, rlimit=options.rlimit)
-    verification, proofs = verify_with_proofs(system, settings, runs=_runs(program))
+    known = StoredAnswers(answers) if answers else None
+    try:
+        verification, proofs = verify_with_proofs(system, settings, runs=_runs(program), answers=known)
+    finally:
+        if known is not None:
+            known.close()
     if options.certificates:
         from verifier.certificate import certificate
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from policydsl.core.after import reads
 from policydsl.core.expr import TRUE, Expr
@@ -15,11 +16,12 @@ from policydsl.core.system import System
 from policydsl.core.types import BoolType, EntityType, EnumType, StringType
 from verifier import spacer
 from verifier.cells import UnsupportedError
-from verifier.horn import TooBigError, lemma, problem, split_foralls
+from verifier.horn import Problem, TooBigError, lemma, problem, split_foralls
 from verifier.induction import Obligation, entails_obligation, init_obligation, near, step_obligation
 from verifier.solve import Answer
 
-Discharge = Callable[[Obligation], Answer]
+Discharge: TypeAlias = Callable[[Obligation], Answer]
+Propose: TypeAlias = Callable[[Problem, int], Expr | spacer.Failure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,11 @@ def infer(
     goal: Expr,
     known: Sequence[Expr],
     discharge: Discharge,
-    rlimit: int,
-    options: tuple[int, ...] = (0, 1),
+    propose: Propose,
 ) -> Inferred | str:
     """A lemma for `goal`, or what was tried in vain."""
     failures: list[str] = []
     for attempt in _attempts(system, goal):
-        if attempt.options not in options:
-            continue
         try:
             clauses = problem(system, goal, attempt.tracked, known, attempt.extra, all_facts=attempt.all_facts)
         except TooBigError:
@@ -60,7 +59,7 @@ def infer(
             continue
         except UnsupportedError:
             return "the property has a quantifier under another; such lemmas are not searched for"
-        candidate = spacer.solve(clauses, rlimit, attempt.options)
+        candidate = propose(clauses, attempt.options)
         if isinstance(candidate, spacer.Failure):
             failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: {candidate.value}")
             continue

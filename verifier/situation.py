@@ -186,7 +186,7 @@ def smallest(
     types: dict[str, Scalar] = {p.name: p.type for p in system.params}
     defaults = {p.name: p.default.value for p in system.params}
     for name, value in best.params:
-        if not attempt(_with_param(best, name, defaults[name])):
+        if value != defaults[name] and not attempt(_with_param(best, name, defaults[name])):
             for simpler in _simpler(value, types[name], constants):
                 if attempt(_with_param(best, name, simpler)):
                     break

@@ -60,22 +60,6 @@ class DisagreementError(Exception):
     """Z3 says unsatisfiable, cvc5 has a model: one of them is wrong, so nothing may be concluded."""
 
 
-class Solvers:
-    """Both solvers, remembering what they have answered. One for each system that is verified."""
-
-    def __init__(self, rlimit: int = RLIMIT) -> None:
-        self._rlimit = rlimit
-        # Making a context takes longer than most answers, so scripts share one; each has a solver of its own.
-        self._context = z3.Context()
-        self._answers: dict[str, Answer] = {}
-
-    def ask(self, script: str) -> Answer:
-        """As `with_both`."""
-        if script not in self._answers:
-            self._answers[script] = with_both(script, self._rlimit, self._context)
-        return self._answers[script]
-
-
 def versions() -> dict[str, str]:
     """The solvers' names and versions, as they stand in certificates."""
     return {"z3": z3.get_version_string(), "cvc5": cvc5.__version__}

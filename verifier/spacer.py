@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 import z3
@@ -32,6 +33,7 @@ from policydsl.core.expr import (
 )
 from policydsl.core.types import BOOL, EnumType
 from verifier.horn import Problem
+from verifier.to_smt import sort
 
 RLIMIT = 20_000_000
 
@@ -56,37 +58,54 @@ OPTIONS: tuple[dict[str, bool], ...] = (
 
 def solve(problem: Problem, rlimit: int = RLIMIT, options: int = 0) -> Expr | Failure:
     """A formula over `problem.arguments` that satisfies the clauses, or why there is none."""
+    return read(propose(problem.text, rlimit, options), problem)
+
+
+def propose(text: str, rlimit: int, options: int) -> str:
+    """What Spacer says to the clauses in `text`: the invariant as a term over `x0`, `x1`, ..., or a failure's name."""
     context = z3.Context()
     solver = z3.SolverFor("HORN", ctx=context)
     for name, value in OPTIONS[options].items():
         solver.set(name, value)
     solver.set("rlimit", rlimit)
     try:
-        solver.from_string(problem.text)
+        solver.from_string(text)
         answer = solver.check()
     except z3.Z3Exception:
-        return Failure.GAVE_UP
+        return Failure.GAVE_UP.name
     if answer == z3.unsat:
-        return Failure.ABSTRACT_COUNTEREXAMPLE
+        return Failure.ABSTRACT_COUNTEREXAMPLE.name
     if answer != z3.sat:
-        return Failure.GAVE_UP
+        return Failure.GAVE_UP.name
     model = solver.model()
     for declaration in model.decls():
         if declaration.name() == "Inv":
             found = model[declaration]
             body = found.else_value() if isinstance(found, z3.FuncInterp) else found
-            try:
-                return _to_core(body, problem.arguments)
-            except UnreadableError:
-                return Failure.GAVE_UP
-    return TRUE
+            sorts = [declaration.domain(i) for i in range(declaration.arity())]
+            named = z3.substitute_vars(body, *(z3.Const(f"x{i}", s) for i, s in enumerate(sorts)))
+            return str(named.sexpr())
+    return "true"
+
+
+def read(answer: str, problem: Problem) -> Expr | Failure:
+    """The core formula over `problem.arguments` that `propose` has written, or the failure that it has named."""
+    if answer in Failure.__members__:
+        return Failure[answer]
+    arguments = {f"x{i}": a for i, a in enumerate(problem.arguments)}
+    declared = "".join(f"(declare-const {x} {sort(a.type)})" for x, a in arguments.items())
+    try:
+        (term,) = z3.parse_smt2_string(f"{declared}(assert (or {answer}))", ctx=z3.Context())
+        return _to_core(term, arguments)
+    except (UnreadableError, z3.Z3Exception, ValueError):
+        return Failure.GAVE_UP
 
 
 class UnreadableError(Exception):
     """The answer uses something that the core cannot say."""
 
 
-def _to_core(root: z3.ExprRef, arguments: tuple[Expr, ...]) -> Expr:
+def _to_core(root: z3.ExprRef, arguments: Mapping[str, Expr]) -> Expr:
     memo: dict[int, Expr] = {}
 
     def go(e: z3.ExprRef) -> Expr:
@@ -96,8 +115,8 @@ def _to_core(root: z3.ExprRef, arguments: tuple[Expr, ...]) -> Expr:
         return memo[key]
 
     def _convert(e: z3.ExprRef) -> Expr:
-        if z3.is_var(e):
-            argument = arguments[z3.get_var_index(e)]
+        if z3.is_const(e) and e.decl().name() in arguments:
+            argument = arguments[e.decl().name()]
             return _index(argument) if isinstance(argument.type, EnumType) else argument
         if z3.is_true(e):
             return TRUE

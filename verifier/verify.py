@@ -19,11 +19,14 @@ from verifier.bounded import Limits, Searcher, violations
 from verifier.claims import Claim, claims
 from verifier.cti import step_that_loses
 from verifier.ground import UngroundableError
+from verifier.horn import Problem
 from verifier.induction import Obligation, entails_obligation, init_obligation, step_obligation
 from verifier.infer import Inferred, infer
 from verifier.joint import Inductive, inductive
 from verifier.liveness import prove_leads_to
-from verifier.solve import RLIMIT, Answer, Solvers
+from verifier.solve import RLIMIT, Answer
+from verifier.solvers import Answers, Solvers
+from verifier.spacer import Failure
 from verifier.sum_facts import SumFact, prove_sum_facts
 from verifier.vacuity import settle, vacuity_goals
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verdict, Verification, Witnessed
@@ -64,23 +67,29 @@ def verify(system: System, settings: Settings = Settings(), tick: Tick = lambda 
 
 
 def verify_with_proofs(
-    system: System, settings: Settings = Settings(), tick: Tick = lambda _: None, runs: Sequence[Trace] = ()
+    system: System,
+    settings: Settings = Settings(),
+    tick: Tick = lambda _: None,
+    runs: Sequence[Trace] = (),
+    answers: Answers | None = None,
 ) -> tuple[Verification, dict[str, Proof]]:
     """Also the proofs, by property, for the certificate.
 
     `runs` are runs that somebody has already (passing tests, recordings): those that the interpreter confirms are
-    tried as witnesses and counterexamples before any search.
+    tried as witnesses before any deep search. `answers` remembers what the solvers said to the same texts before.
     """
-    return _Run(system, settings, tick, runs).run()
+    return _Run(system, settings, tick, runs, answers).run()
 
 
 class _Run:
-    def __init__(self, system: System, settings: Settings, tick: Tick, runs: Sequence[Trace]) -> None:
+    def __init__(
+        self, system: System, settings: Settings, tick: Tick, runs: Sequence[Trace], answers: Answers | None
+    ) -> None:
         self.runs = [r for r in runs if r.digest == digest(system) and not replay(system, r)]
         self.system = system
         self.settings = settings
         self.tick = tick
-        self.solvers = Solvers(settings.rlimit)
+        self.solvers = Solvers(settings.rlimit, answers)
         self.known: dict[str, Expr] = {}
         self.proofs: dict[str, Proof] = {}
         self.verdicts: dict[str, Verdict] = {}
@@ -119,8 +128,19 @@ class _Run:
         for prop in self.properties:
             if prop.kind is PropertyKind.LEADS_TO:
                 self.tick(prop.name)
-                known = list(self._hypotheses().values())
-                self.verdicts[prop.name] = prove_leads_to(self.system, prop, known, self.discharge)
+                known = self._hypotheses()
+                discharged: list[Obligation] = []
+
+                def discharge(obligation: Obligation, done: list[Obligation] = discharged) -> Answer:
+                    answer = self.discharge(obligation)
+                    if answer is Answer.UNSAT:
+                        done.append(obligation)
+                    return answer
+
+                verdict = prove_leads_to(self.system, prop, list(known.values()), discharge)
+                self.verdicts[prop.name] = verdict
+                if isinstance(verdict, Proved):
+                    self.proofs[prop.name] = Proof(verdict.how, tuple(dict.fromkeys(discharged)), tuple(known))
 
     def _give_up(self, prop: Property, depth: int) -> Unknown:
         """What was tried, and the step at which induction fails."""
@@ -202,8 +222,12 @@ class _Run:
 
     def infer(self, claim: Claim, rlimit: int, options: tuple[int, ...]) -> Proof | str:
         known = self._hypotheses()
+
+        def propose(problem: Problem, option: int) -> Expr | Failure:
+            return self.solvers.propose(problem, rlimit, option) if option in options else Failure.GAVE_UP
+
         try:
-            found = infer(self.system, claim.name, claim.formula, list(known.values()), self.discharge, rlimit, options)
+            found = infer(self.system, claim.name, claim.formula, list(known.values()), self.discharge, propose)
         except UngroundableError:
             return "a quantifier about another individual stands inside a number or a key"
         if isinstance(found, Inferred):
