@@ -13,7 +13,7 @@ import z3
 
 from policydsl.core.expr import Expr, conj, negate
 from policydsl.core.system import Property, PropertyKind, System
-from policydsl.interp import Request, evaluate, run, states, violated
+from policydsl.interp import Request, evaluate, run, start_faults, states, violated
 from policydsl.trace import Trace
 from verifier.finite import population
 from verifier.from_model import Reader
@@ -257,6 +257,8 @@ class Searcher:
         return trace if self._reached(goal, trace) else None
 
     def _reached(self, goal: Goal, trace: Trace) -> bool:
+        if start_faults(self.system, trace):
+            return False
         visited = states(self.system, trace)
         if goal.prop is not None and violated(self.system, goal.prop, trace) is None:
             return False

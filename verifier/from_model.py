@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import z3
 
-from policydsl.core.system import NOW, Action, System
+from policydsl.core.system import NOW, Action, Origin, System
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, StringType, Value
 from policydsl.interp import Request
 from policydsl.state import default_value
@@ -201,7 +201,7 @@ class Reader:
         strings = self._strings()
         cells: list[Cell] = []
         for v in self.system.state:
-            if v.init is not None:
+            if v.init is not None or v.origin is Origin.GHOST:
                 continue
             for keys in self.unrolling.finite.cells(v):
                 if any(k >= len(self.names[s]) for k, s in zip(keys, v.keys, strict=True)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policydsl.core.after import after
-from policydsl.core.expr import Const, Expr, Ref, Space, eq, select, subterms
+from policydsl.core.expr import Const, Expr, Ref, Space, add, eq, select, substitute, subterms
 from policydsl.core.system import Action, Input, System
 from policydsl.core.types import EntityType, EnumType, StringType
 from verifier.finite import Finite, Population, cell_name, flat, individual_at
@@ -70,9 +70,27 @@ class Unrolling:
                 else:
                     lines += self._bounded(name, v.type)
                     lines += self._string_facts(name) if isinstance(v.type, StringType) else []
+        lines += self._sums()
         for s in self.population.size:
             lines.append(f"(define-fun {quote(f'seen.{s.name}@0')} () Int {len(self.population.named[s])})")
         return "\n".join(lines)
+
+    def _sums(self) -> list[str]:
+        """A running sum over terms that start anywhere starts as their sum."""
+        lines: list[str] = []
+        for s in self.system.sums:
+            variable = self.system.variable(s.var)
+            assert isinstance(s.bound.type, EntityType)
+            for keys in self.finite.cells(variable) if variable.init is None else ():
+                here = tuple(individual_at(k, sort) for k, sort in zip(keys, variable.keys, strict=True))
+                images: dict[Expr, Expr] = dict(zip(s.keys, here, strict=True))
+                terms = [
+                    self.finite(substitute(s.body, {**images, s.bound: individual_at(i, s.bound.type)}))
+                    for i in self.population.indices(s.bound.type)
+                ]
+                text = self._print(eq(self.finite(select(variable.ref, *here)), add(*terms)))
+                lines.append(f"(assert {self._at(text, 0)})")
+        return lines
 
     def _print(self, e: Expr) -> str:
         printer = Printer(atoms=self._atoms([e]))

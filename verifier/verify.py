@@ -13,7 +13,7 @@ from policydsl.core.after import reads
 from policydsl.core.expr import Expr
 from policydsl.core.system import Expected, Property, PropertyKind, System
 from policydsl.core.to_json import digest
-from policydsl.interp import replay
+from policydsl.interp import replay, start_faults
 from policydsl.trace import Trace
 from verifier.bounded import Limits, Searcher, violations
 from verifier.claims import Claim, claims
@@ -85,7 +85,7 @@ class _Run:
     def __init__(
         self, system: System, settings: Settings, tick: Tick, runs: Sequence[Trace], answers: Answers | None
     ) -> None:
-        self.runs = [r for r in runs if r.digest == digest(system) and not replay(system, r)]
+        self.runs = [r for r in runs if _is_run(system, r)]
         self.system = system
         self.settings = settings
         self.tick = tick
@@ -257,6 +257,11 @@ class _Run:
         if self.facts is None:
             self.facts = prove_sum_facts(self.system, self.known, self.discharge)
         return {**self.known, **{f.name: f.formula for f in self.facts}}
+
+
+def _is_run(system: System, trace: Trace) -> bool:
+    # SOUND: what is reached from a state that is not initial, or by steps that nobody can take, is not reached.
+    return trace.digest == digest(system) and not start_faults(system, trace) and not replay(system, trace)
 
 
 def _is_invariant(prop: Property) -> bool:
