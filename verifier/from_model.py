@@ -117,7 +117,7 @@ class Reader:
             if v.init is None and isinstance(v.type, (BoolType, IntType, EnumType))
             for keys in self.unrolling.finite.cells(v)
         ]
-        self._wishes_one_by_one([cell == default for cell, default in free])
+        self._wishes_one_by_one([cell == default for cell, default in reversed(free)])
         for cell, _ in free:
             if isinstance(cell, z3.ArithRef):
                 self._least(cell, 0)
