@@ -178,7 +178,7 @@ class _Run:
         again = True
         while again:
             self.facts = None
-            settled = [self.attempt(p, self.simple) for p in properties if p.name not in self.verdicts]
+            settled = [self.attempt(p) for p in properties if p.name not in self.verdicts]
             again = any(settled)
 
     def inference(self, properties: list[Property], rlimit: int, options: tuple[int, ...]) -> None:
@@ -191,12 +191,12 @@ class _Run:
         if progress:
             self.simple_proofs(properties)
 
-    def attempt(self, prop: Property, prove: Callable[[Claim], Proof | str]) -> bool:
-        """Whether `prove` settles every claim of `prop`."""
+    def attempt(self, prop: Property, prove: Callable[[Claim], Proof | str] | None = None) -> bool:
+        """Whether every claim of `prop` has a simple proof, or one that `prove` finds."""
         parts: list[Proof] = []
         for claim in claims(self.system, prop):
             part = self.simple(claim)
-            part = prove(claim) if isinstance(part, str) else part
+            part = prove(claim) if isinstance(part, str) and prove else part
             if isinstance(part, str):
                 self.reasons[prop.name] = part
                 return False
