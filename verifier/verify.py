@@ -275,7 +275,7 @@ def _hopeful(prop: Property) -> bool:
 
 def _how(prop: Property, lemmas: tuple[Expr, ...], uses: tuple[str, ...]) -> str:
     if lemmas:
-        return f"inductive with {len(lemmas)} lemma{'s' if len(lemmas) > 1 else ''} found"
+        return f"1-inductive + {len(lemmas)} lemma{'s' if len(lemmas) > 1 else ''} found"
     if prop.kind in (PropertyKind.ASSERT, PropertyKind.STEP):
         return "of every request" if prop.kind is PropertyKind.ASSERT else "of every step"
     return "follows from what is proved" if uses else "1-inductive"
