@@ -57,9 +57,9 @@ def render_diffs(views: Sequence[DiffView], paint: Paint = PLAIN) -> str:
 def counted(views: Sequence[DiffView]) -> str:
     """`2 newly allowed · 1 newly denied`, and never that nothing differs unless that is certain."""
     counts: dict[str, int] = {}
-    for view in views:
-        for d in view.differences:
-            counts[d.kind] = counts.get(d.kind, 0) + 1
+    for d in (d for view in views for d in view.differences):
+        kind = d.kind if d.new is not None else "neither shown nor ruled out"
+        counts[kind] = counts.get(kind, 0) + 1
     verdicts = sum(len(v.verdicts) for v in views)
     parts = [f"{n} {kind}" for kind, n in counts.items()]
     if not counts:
@@ -78,13 +78,23 @@ def _diff(view: DiffView, paint: Paint) -> Iterator[str]:
         yield f"  {paint('green', '=')} every run of requests is answered alike"
     for name in view.skipped:
         yield f"  {paint('yellow', '?')} {name}: its inputs are others now, so its requests cannot be compared"
-    for d in view.differences:
+    for d in grouped(view.differences):
         style = {"newly allowed": "bold red", "newly denied": "bold yellow"}.get(d.kind, "bold cyan")
         yield f"  {paint(style, d.kind)}: {d.action}{paint('dim', f'   {d.doubt}') if d.doubt else ''}"
         yield from _witness(d, paint)
     for name, old, new in view.verdicts:
         good = paint("green" if new == "proved" else "bold red", new or "gone")
         yield f"  property {name}: {old or 'new'} -> {good}"
+
+
+def grouped(differences: Sequence[DifferenceView]) -> list[DifferenceView]:
+    """Those with nothing to show are one, if it is the same that is said of them: `newly denied: vote, close`."""
+    shown = [d for d in differences if d.new is not None]
+    named: dict[tuple[str, str], list[str]] = {}
+    for d in differences:
+        if d.new is None:
+            named.setdefault((d.kind, d.doubt), []).append(d.action)
+    return [*shown, *(DifferenceView(", ".join(names), kind, doubt) for (kind, doubt), names in named.items())]
 
 
 def _witness(d: DifferenceView, paint: Paint) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from policyctl.render_diff import DifferenceView, DiffView, counted, edit_lines, start
+from policyctl.render_diff import DifferenceView, DiffView, counted, edit_lines, grouped, start
 from policyctl.results import StepView
 
 LONGEST = 60_000
@@ -39,7 +39,7 @@ def _blocks(view: DiffView) -> Iterator[str]:
     if view.verdicts:
         rows = (f"| {_cell(name)} | {old or 'new'} | {_verdict(new)} |\n" for name, old, new in view.verdicts)
         yield "".join(["| property | before | now |\n|---|---|---|\n", *rows])
-    for d in sorted(view.differences, key=lambda d: d.kind not in _OPEN):
+    for d in sorted(grouped(view.differences), key=lambda d: (d.new is None, d.kind not in _OPEN)):
         yield _difference(d)
 
 

@@ -35,6 +35,6 @@ def _doubt(d: Difference) -> str:
         case Shown.STATE:
             return f"from a state that no run of up to {d.depth} requests reaches"
         case Shown.DRIFT:
-            return f"once both versions are in different states, which no run of up to {d.depth} requests shows"
+            return f"perhaps, once the versions are in different states; no run of up to {d.depth} requests shows it"
         case Shown.UNKNOWN:
             return "neither shown nor ruled out"

@@ -70,9 +70,11 @@ from policydsl.core.system import (
 )
 from policydsl.core.types import BOOL, INT, EntityType, EnumType
 from policydsl.interp import Request, State, decide, initial, replay, start_faults, step
+from policydsl.trace import Cell
 from verifier.bounded import Limits
 from verifier.diff import Diff, Difference, Kind, Shown, VerdictChange, diff
 from verifier.diff_cases import simplified
+from verifier.diff_small import Play, Shrinker
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verification
 
 BOT = EntityType("Bot")
@@ -579,3 +581,56 @@ def test_statuses_of_refuted_properties_are_compared() -> None:
 def test_levels_are_as_small_as_the_tests_assume() -> None:
     assert MOST < 5
     assert Const("a", BOT) is not Const("b", BOT)
+
+
+def test_what_may_follow_from_different_states_is_named_when_it_is_much() -> None:
+    def ladder(by: int) -> System:
+        up = Action("up", (), (), (Write("count", (), add(count.ref, number(by))),))
+        high = [
+            Action(f"a{i}", (), (Guard(GuardKind.REQUIRE, eq(count.ref, number(100 + i)), "not there"),), ())
+            for i in range(4)
+        ]
+        return System("ladder", (), (count,), (up, *high), ())
+
+    d = diff(ladder(1), ladder(2), limits=Limits(depth=3))
+    assert [(x.action, x.kind) for x in d.differences if x.shown is Shown.RUN] == [("up", Kind.EFFECTS)]
+    rest = [x for x in d.differences if x.shown is not Shown.RUN]
+    assert {(x.action, x.kind) for x in rest} == {(f"a{i}", k) for i in range(4) for k in (Kind.ALLOWED, Kind.DENIED)}
+    assert {(x.shown, x.old, x.depth) for x in rest} == {(Shown.DRIFT, None, 3)}
+
+
+ITEM = EntityType("Item")
+times = System(
+    "times",
+    (Param("P", INT, number(7)),),
+    (counts,),
+    (Action("act", (principal, Input("item", ITEM), Input("now", INT)), (), ()),),
+    (),
+)
+
+
+def act(who: str, item: str, now: int) -> Request:
+    return Request("act", {"principal": who, "item": item, "now": now})
+
+
+def test_runs_are_shrunk_as_far_as_they_stay_good() -> None:
+    def good(p: Play) -> bool:
+        first, last = (int(r.inputs["now"]) for r in p.requests)
+        return last - first > 1_000 and p.requests[0].inputs["item"] == p.requests[1].inputs["item"]
+
+    found = Play({"P": 9}, (Cell("counts", ("alice",), 5),), (act("alice", "i3", 4_711), act("bob", "i3", 9_999)))
+    small = Shrinker(times, [1_000], good).shrink(found)
+    assert small == Play({"P": 7}, (), (act("alice", "i1", 0), act("bob", "i1", 1_001)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-50, 5_000), min_size=1, max_size=4), st.integers(0, 5_000), st.integers(-3, 20))
+def test_what_is_shrunk_is_good_and_no_larger(nows: list[int], bound: int, parameter: int) -> None:
+    def good(p: Play) -> bool:
+        return sum(int(r.inputs["now"]) for r in p.requests) >= min(bound, sum(nows)) and int(p.params["P"]) >= -3
+
+    found = Play({"P": parameter}, (), tuple(act("alice", "i2", n) for n in nows))
+    small = Shrinker(times, [100], good).shrink(found)
+    assert good(small)
+    assert all(abs(int(b.inputs["now"])) <= abs(int(a.inputs["now"])) for a, b in zip(found.requests, small.requests))
+    assert len(small.requests) == len(found.requests)

@@ -87,3 +87,12 @@ def test_a_comment_is_never_too_long() -> None:
     assert LONGEST * 0.9 < len(text) < 65_536
     assert text.endswith("_The rest is too long for a comment: run `policyctl diff`._\n")
     assert text.count("```diff") == text.count("\n```\n")
+
+
+def test_what_is_only_named_is_one_line() -> None:
+    named = [DifferenceView(a, "newly denied", "perhaps") for a in ("vote", "close")]
+    view = DiffView("a.policy", (), (named[0], ALLOWED, named[1]))
+    assert render_diffs([view]).endswith(
+        "  newly denied: vote, close   perhaps\n2 neither shown nor ruled out · 1 newly allowed\n"
+    )
+    assert diffs_to_markdown([view]).endswith("**Newly denied: `vote, close` (perhaps)**\n\n")

@@ -38,6 +38,8 @@ RLIMIT = 2_000_000
 PROOF_RLIMIT = 300_000
 """Solver steps for the attempt to prove that no run gets where a difference shows."""
 DEPTH = 6
+FEW = 4
+"""So many things that may follow from different states are looked into one by one."""
 LIMITS = Limits(depth=DEPTH, total=20_000_000)
 
 
@@ -46,7 +48,7 @@ class Shown(Enum):
 
     RUN = "run"  # a run from an initial state shows it
     STATE = "state"  # some state shows it, but no run that was looked for gets there
-    DRIFT = "drift"  # the same, and only where the two versions are in different states
+    DRIFT = "drift"  # the same, and only where the two versions are in different states, as others may lead to
     UNKNOWN = "unknown"  # neither shown nor ruled out
 
 
@@ -55,7 +57,8 @@ class Difference:
     """One way in which answers to requests of `action` differ.
 
     `old` and `new` are the same requests, put to each version; the last one shows it. With `STATE` and `DRIFT` they
-    start in a state that may be unreachable: no run of up to `depth` requests shows it.
+    start in a state that may be unreachable: no run of up to `depth` requests shows it. They are None where there is
+    nothing to show but that a drift shown elsewhere may lead to it.
     """
 
     action: str
@@ -176,7 +179,8 @@ class _Comparison:
                         found.append(difference)
                     case _Open() as later:
                         open_.append(later)
-        found += self._in_lock_step(open_)
+        apart = self.alignment.starts_differ() or any(d.kind is Kind.EFFECTS for d in found)
+        found += self._in_lock_step(open_, apart)
         order = {name: i for i, name in enumerate(self.alignment.names)}
         return tuple(sorted(found, key=lambda d: (order[d.action], list(Kind).index(d.kind))))
 
@@ -245,7 +249,9 @@ class _Comparison:
 
     # Runs
 
-    def _in_lock_step(self, open_: Sequence[_Open]) -> list[Difference]:
+    def _in_lock_step(self, open_: Sequence[_Open], apart: bool) -> list[Difference]:
+        """Shortest runs where there are any. When it is known that the versions come to be in different states (they
+        start `apart`, or an effect differs), and much may follow from that, it is only named."""
         if not open_:
             return []
         goals = [o.goal for o in open_]
@@ -254,14 +260,20 @@ class _Comparison:
         given = [e for e in self.alignment.start() if reads(e) <= kept]
         searcher = Searcher(product, goals, self.limits, given=given)
         searcher.look(self.limits.depth)
-        found: list[Difference] = []
-        for o in open_:
-            trace = searcher.result.found.get(o.goal.name)
-            shown = self._replayed(o, product, trace) if trace is not None else None
-            if shown is not None:
-                found.append(shown)
+        shown = [
+            self._replayed(o, product, t) if (t := searcher.result.found.get(o.goal.name)) is not None else None
+            for o in open_
+        ]
+        drifts = [o for o, d in zip(open_, shown, strict=True) if d is None and o.otherwise.shown is Shown.DRIFT]
+        explained = apart or any(d is not None and d.kind is Kind.EFFECTS for d in shown)
+        named = drifts if explained and len(drifts) > FEW else []
+        found = [d for d in shown if d is not None]
+        for o in (o for o, d in zip(open_, shown, strict=True) if d is None):
+            depth = searcher.result.depth.get(o.goal.name, -1) + 1
+            if o in named:
+                found.append(Difference(o.pair.name, o.kind, Shown.DRIFT, depth=depth))
             elif not (self.proof_rlimit and _never(product, o.goal, self.proof_rlimit)):
-                found.append(replace(o.otherwise, depth=searcher.result.depth.get(o.goal.name, -1) + 1))
+                found.append(replace(o.otherwise, depth=depth))
         return found
 
     def _product(self, name: str) -> Action:

@@ -210,6 +210,10 @@ class Alignment:
         init = system.variable(name).init
         return None if init is None else self.vocabulary(side, self.common)(init)
 
+    def starts_differ(self) -> bool:
+        """Whether a common variable starts otherwise."""
+        return any(self._init(OLD, n) is not self._init(NEW, n) for n in self.common)
+
     # Said in common
 
     def vocabulary(self, side: str, shared: frozenset[str] | None = None) -> Vocabulary:

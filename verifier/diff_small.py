@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from policydsl.core.system import System
 from policydsl.core.types import EntityType, IntType, Scalar, Value
@@ -21,6 +22,9 @@ class Play:
     params: dict[str, Value]
     cells: tuple[Cell, ...]
     requests: tuple[Request, ...]
+
+
+_Place: TypeAlias = tuple[int, str]
 
 
 class Shrinker:
@@ -60,7 +64,7 @@ class Shrinker:
 
     # Numbers
 
-    def _numbers(self, play: Play) -> list[tuple[int, str]]:
+    def _numbers(self, play: Play) -> list[_Place]:
         """Places that hold numbers: an input of a request, a parameter that has to differ (-1) or a cell (-2)."""
         found = [
             (-1, n)
@@ -73,26 +77,33 @@ class Shrinker:
         return found
 
     def _together(self, play: Play) -> Play:
-        """Numbers that are next to each other often cannot be made smaller one by one."""
+        """Numbers that hang together often cannot be made smaller one by one: those that are next to each other, and
+        times a fixed while later."""
         places = sorted(self._numbers(play), key=lambda p: (_number(play, p), p))
-        clusters: list[list[tuple[int, str]]] = []
+        clusters: list[list[_Place]] = []
         for p in places:
             if clusters and _number(play, p) - _number(play, clusters[-1][-1]) <= 1:
                 clusters[-1].append(p)
             else:
                 clusters.append([p])
-        for cluster in clusters:
-            least = _number(play, cluster[0])
-            for goal in sorted({0, 1, *self._constants, *(c + 1 for c in self._constants)}):
-                moved = play
-                for p in cluster:
-                    moved = _set(moved, p, _number(play, p) - least + goal)
-                if 0 <= goal < least and self._try(moved):
-                    play = moved
-                    break
+        for i, cluster in enumerate(clusters):
+            later = [p for c in clusters[i:] for p in c]
+            play = self._moved(self._moved(play, later), cluster)
         return play
 
-    def _lower(self, play: Play, place: tuple[int, str]) -> Play:
+    def _moved(self, play: Play, places: Sequence[_Place]) -> Play:
+        """All of `places` smaller by the same, if that will do; the first holds the least number."""
+        least = _number(play, places[0])
+        for goal in sorted({0, 1, *self._constants, *(c + 1 for c in self._constants)}):
+            if 0 <= goal < least:
+                moved = play
+                for p in places:
+                    moved = _set(moved, p, _number(play, p) - least + goal)
+                if self._try(moved):
+                    return moved
+        return play
+
+    def _lower(self, play: Play, place: _Place) -> Play:
         value = _number(play, place)
         known = {0, *(_number(play, p) for p in self._numbers(play) if p < place)}
         near = {k + c + d for k in known for c in (0, *self._constants) for d in (-1, 0, 1)}
@@ -143,14 +154,14 @@ class Shrinker:
         return Play(play.params, cells, requests)
 
 
-def _number(play: Play, place: tuple[int, str]) -> int:
+def _number(play: Play, place: _Place) -> int:
     i, name = place
     if i == -1:
         return int(play.params[name])
     return int(play.cells[int(name)].value if i == -2 else play.requests[i].inputs[name])
 
 
-def _set(play: Play, place: tuple[int, str], value: int) -> Play:
+def _set(play: Play, place: _Place, value: int) -> Play:
     i, name = place
     if i == -1:
         return replace(play, params={**play.params, name: value})
