@@ -15,7 +15,7 @@ from policydsl.trace import Trace
 class Proved:
     """Discharged by two solvers, for any number of individuals and steps.
 
-    `how` is a short text for people ("1-inductive", "inductive with 2 lemmas found"); `uses` names the properties it
+    `how` is a short text for people ("1-inductive", "1-inductive + 2 lemmas found"); `uses` names the properties it
     rests on; `lemmas` are what was found beside, as closed formulas over the state.
     """
 

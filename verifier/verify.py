@@ -145,7 +145,10 @@ class _Run:
     def _give_up(self, prop: Property, depth: int) -> Unknown:
         """What was tried, and the step at which induction fails."""
         verb = "reaches" if prop.kind is PropertyKind.REACHABLE else "breaks"
-        reason = f"no run of up to {depth} steps {verb} it; {self.reasons.get(prop.name, 'no proof found')}"
+        limits = self.settings.limits
+        people = f"{limits.principals} who act and {limits.size} of each other sort"
+        tried = self.reasons.get(prop.name, "no proof found")
+        reason = f"no run of up to {depth} steps among {people} {verb} it; {tried}"
         if not _is_invariant(prop):
             return Unknown(reason)
         known = list(self._hypotheses().values())
