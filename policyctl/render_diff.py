@@ -58,7 +58,8 @@ def counted(views: Sequence[DiffView]) -> str:
     """`2 newly allowed · 1 newly denied`, and never that nothing differs unless that is certain."""
     counts: dict[str, int] = {}
     for d in (d for view in views for d in view.differences):
-        kind = d.kind if d.new is not None else "neither shown nor ruled out"
+        kind = f"perhaps {d.kind}" if d.doubt else d.kind
+        kind = kind if d.new is not None else "neither shown nor ruled out"
         counts[kind] = counts.get(kind, 0) + 1
     verdicts = sum(len(v.verdicts) for v in views)
     parts = [f"{n} {kind}" for kind, n in counts.items()]

@@ -43,6 +43,7 @@ def test_starts_that_differ_are_both_shown() -> None:
     view = DiffView("a.policy", (), (d,))
     assert "- start  as declared\n+ start  yes[p1] = 3\n" in diffs_to_markdown([view])
     assert "- start  as declared\n    + start  yes[p1] = 3\n" in render_diffs([view])
+    assert render_diffs([view]).endswith("\n1 perhaps newly denied\n")
 
 
 def test_that_nothing_differs_is_only_said_when_it_is_certain() -> None:
