@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policydsl.core.after import after
-from policydsl.core.expr import Expr, Ref, Space, forall, implies, negate, refs, substitute
+from policydsl.core.expr import Apply, Expr, Op, Ref, Space, forall, implies, negate, refs, substitute
 from policydsl.core.system import Action, Property, PropertyKind, System
 from policydsl.core.types import EntityType
 
@@ -24,7 +24,7 @@ def claims(system: System, prop: Property) -> list[Claim]:
     """The claims that together are `prop`; none for leads-to, and for `reachable` the claim that it is not."""
     match prop.kind:
         case PropertyKind.INVARIANT | PropertyKind.LEMMA:
-            return [Claim(prop.name, prop.expr)]
+            return [Claim(prop.name, hoisted(prop.expr))]
         case PropertyKind.REACHABLE:
             return [Claim(prop.name, negate(prop.expr))]
         case PropertyKind.ASSERT:
@@ -38,6 +38,21 @@ def claims(system: System, prop: Property) -> list[Claim]:
             return []
 
 
+def hoisted(e: Expr) -> Expr:
+    """`e` with the `forall`s of its conclusion in front: names of bound individuals are unique, so none is caught."""
+    if isinstance(e, Apply) and e.op is Op.FORALL:
+        bound, body = e.args
+        assert isinstance(bound, Ref)
+        return forall(bound, hoisted(body))
+    if isinstance(e, Apply) and e.op is Op.IMPLIES:
+        conclusion = hoisted(e.args[1])
+        if isinstance(conclusion, Apply) and conclusion.op is Op.FORALL:
+            bound, body = conclusion.args
+            assert isinstance(bound, Ref)
+            return forall(bound, hoisted(implies(e.args[0], body)))
+    return e
+
+
 def _about(system: System, prop: Property) -> list[Action]:
     return [system.action(prop.action)] if prop.action else list(system.actions)
 
@@ -48,7 +63,7 @@ def _request(prop: Property, action: Action, formula: Expr) -> Claim:
     for ref in refs(formula, space=Space.INPUT):
         if isinstance(ref.type, EntityType):
             images[ref] = Ref(f"{ref.name}#request", ref.type, Space.BOUND)
-    closed = substitute(formula, images)
+    closed = hoisted(substitute(formula, images))
     for bound in reversed(list(images.values())):
         assert isinstance(bound, Ref)
         closed = forall(bound, closed)
