@@ -17,7 +17,7 @@ from policydsl.interp import Request, evaluate, run, start_faults, states, viola
 from policydsl.trace import Trace
 from verifier.finite import population
 from verifier.from_model import Reader
-from verifier.unroll import Unrolling
+from verifier.unroll import Unrolling, act_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class Searcher:
         holds = z3.Bool(self.unrolling.at(q.name, step), self.context)
         if not q.goal.action:
             return holds
-        act = z3.Int(f"act@{step}", self.context)
+        act = z3.Int(act_at(step), self.context)
         return z3.And(holds, act == self.unrolling.number(q.goal.action))
 
     def _settled(self, goal: Goal) -> bool:

@@ -14,7 +14,7 @@ from policydsl.trace import Cell
 from verifier.finite import Population, cell_name
 from verifier.string_classes import StringChooser
 from verifier.symbols import plain
-from verifier.unroll import Unrolling
+from verifier.unroll import Unrolling, act_at
 
 PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 
@@ -93,7 +93,7 @@ class Reader:
 
     def _shrink(self) -> None:
         actions = self._actions()
-        self._keep(tuple(self._int(f"act@{i}") == self.unrolling.number(a.name) for i, a in enumerate(actions)))
+        self._keep(tuple(self._int(act_at(i)) == self.unrolling.number(a.name) for i, a in enumerate(actions)))
         people: dict[EntityType, list[z3.ArithRef]] = {}
         for i, action in enumerate(actions):
             for slot in self.unrolling.slots[action.name]:
@@ -148,7 +148,7 @@ class Reader:
     # Reading
 
     def _actions(self) -> list[Action]:
-        return [self.unrolling.actions[self._value(self._int(f"act@{i}"))] for i in range(self.steps)]
+        return [self.unrolling.actions[self._value(self._int(act_at(i)))] for i in range(self.steps)]
 
     def _int(self, name: str) -> z3.ArithRef:
         return z3.Int(plain(name), self.solver.ctx)

@@ -17,6 +17,7 @@ from policydsl.state import default_value
 from policydsl.trace import Cell
 from verifier.from_model import PEOPLE
 from verifier.string_classes import StringChooser
+from verifier.symbols import sort_symbol
 from verifier.to_smt import literal, symbol
 
 
@@ -85,7 +86,7 @@ class ModelReader:
             case BoolType():
                 return z3.Bool(name, self.context)
             case EntityType():
-                return z3.Const(name, z3.DeclareSort(type.name, self.context))
+                return z3.Const(name, z3.DeclareSort(sort_symbol(type)[1:-1], self.context))
             case StringType():
                 return z3.Const(name, z3.DeclareSort("String_", self.context))
             case _:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from policydsl.core.types import EntityType
+
 
 def plain(name: str) -> str:
     """`name` in characters that a quoted symbol may hold: others become `%` and their code point."""
@@ -11,3 +13,9 @@ def plain(name: str) -> str:
 def quote(name: str) -> str:
     """The quoted symbol for `name`."""
     return f"|{plain(name)}|"
+
+
+def sort_symbol(type: EntityType) -> str:
+    """The quoted symbol for a sort of individuals."""
+    # Solvers have sorts called `Set`, `Table`, ... and quoting does not make a name another one.
+    return quote("_" + type.name)

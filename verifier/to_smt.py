@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, MapType, StringType, Type
 from verifier.string_classes import class_facts, string_symbol, string_terms
-from verifier.symbols import quote
+from verifier.symbols import quote, sort_symbol
 
 SYMBOLS: dict[Op, str] = {
     Op.NOT: "not",
@@ -51,14 +51,14 @@ def sort(type: Type) -> str:
         case StringType():
             return "String_"
         case EntityType():
-            return quote(type.name)
+            return sort_symbol(type)
         case MapType():
             raise AssertionError("a map has no sort of its own")
 
 
 def symbol(ref: Ref) -> str:
-    """The name of a reference; the spaces cannot collide."""
-    mark = {Space.STATE: "", Space.NEXT: "'", Space.INPUT: "?", Space.PARAM: "$", Space.BOUND: "!"}[ref.space]
+    """The name of a reference; the spaces cannot collide, with each other or with what solvers call their own."""
+    mark = {Space.STATE: "_", Space.NEXT: "'", Space.INPUT: "?", Space.PARAM: "$", Space.BOUND: "!"}[ref.space]
     return quote(mark + ref.name)
 
 

@@ -28,6 +28,11 @@ class Slot:
         return f"{self.name}@{step}"
 
 
+def act_at(step: int | str) -> str:
+    """The symbol for which action is requested at a step. No state variable is called so."""
+    return f"!act@{step}"
+
+
 def slots(action: Action) -> list[Slot]:
     seen: dict[EntityType, int] = {}
     result = []
@@ -35,9 +40,9 @@ def slots(action: Action) -> list[Slot]:
         if isinstance(i.type, EntityType):
             k = seen.get(i.type, 0)
             seen[i.type] = k + 1
-            result.append(Slot(i, f"{i.type.name}.{k}"))
+            result.append(Slot(i, f"?{i.type.name}.{k}"))
         else:
-            result.append(Slot(i, f"{action.name}.{i.name}"))
+            result.append(Slot(i, f"?{action.name}.{i.name}"))
     return result
 
 
@@ -72,7 +77,7 @@ class Unrolling:
                     lines += self._string_facts(name) if isinstance(v.type, StringType) else []
         lines += self._sums()
         for s in self.population.size:
-            lines.append(f"(define-fun {quote(f'seen.{s.name}@0')} () Int {len(self.population.named[s])})")
+            lines.append(f"(define-fun {quote(f'!seen.{s.name}@0')} () Int {len(self.population.named[s])})")
         return "\n".join(lines)
 
     def _sums(self) -> list[str]:
@@ -128,7 +133,7 @@ class Unrolling:
         return text
 
     def _step_template(self) -> str:
-        act = quote(f"act@{HERE}")
+        act = quote(act_at(HERE))
         lines: list[str] = []
         nexts: dict[str, list[tuple[int, str]]] = {}
         for number_, action in enumerate(self.actions):
@@ -166,7 +171,7 @@ class Unrolling:
         for slot_list in self.slots.values():
             declared.update((s.name, s) for s in slot_list)
         for sort_ in self.population.size:
-            seen = quote(f"seen.{sort_.name}@{HERE}")
+            seen = quote(f"!seen.{sort_.name}@{HERE}")
             for slot in [s for s in declared.values() if s.input.type == sort_]:
                 name = quote(f"{slot.name}@{HERE}")
                 size = self.population.size[sort_]
@@ -176,7 +181,7 @@ class Unrolling:
                     f"(assert (and (<= 0 {name}) (< {name} {size}) (<= {name} {seen})))",
                 ]
                 seen = f"(ite (= {name} {seen}) (+ {seen} 1) {seen})"
-            lines.append(f"(define-fun {quote(f'seen.{sort_.name}@{THERE}')} () Int {seen})")
+            lines.append(f"(define-fun {quote(f'!seen.{sort_.name}@{THERE}')} () Int {seen})")
         for slot in declared.values():
             if isinstance(slot.input.type, EntityType):
                 continue
@@ -192,7 +197,7 @@ class Unrolling:
 
     def requests(self, i: int) -> str:
         """A request in state `i`, allowed or not."""
-        act = quote(f"act@{i}")
+        act = quote(act_at(i))
         chosen = f"(declare-const {act} Int)\n(assert (and (<= 0 {act}) (< {act} {len(self.actions)})))\n"
         return chosen + self._at("\n".join(self._inputs()), i)
 
