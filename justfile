@@ -17,8 +17,9 @@ lint:
     lint-imports
     mypy
 
-# rewrite what is generated: formatting, docs/errors.md, sessions in the documents
+# rewrite what is generated: tables of the parser, formatting, docs/errors.md, sessions in the documents
 update:
+    python -m policydsl.automaton_json
     ruff format .
     ruff check --fix .
     policyctl explain --all > docs/errors.md
@@ -27,6 +28,7 @@ update:
 # measure
 bench *args:
     python benchmarks/verify.py {{args}}
+    python benchmarks/rules.py
 
 # prove every policy that ships
 verify *args:

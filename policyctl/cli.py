@@ -58,7 +58,7 @@ _format = click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="How to report."
 )
 _output = click.option("--output", "-o", type=click.Path(path_type=Path), help="Write the report to a file.")
-_jobs = click.option(
+jobs_option = click.option(
     "--jobs",
     "-j",
     type=click.IntRange(min=1),
@@ -81,7 +81,7 @@ _verbose = click.option("--verbose", "-v", is_flag=True, help="Also show witness
 @_paths
 @_format
 @_output
-@_jobs
+@jobs_option
 @click.option(
     "--rlimit",
     type=click.IntRange(min=1),
@@ -147,7 +147,7 @@ def _write_traces(run: Run, directory: Path) -> None:
 @_paths
 @_format
 @_output
-@_jobs
+@jobs_option
 def check(paths: tuple[str, ...], format_: str, output: Path | None, jobs: int) -> int:
     """Check that the policies in PATHS are well formed: names, types, rules, and suspicious spots. Calls no solver."""
     run = _run("check", paths, Options(), Cache(None), jobs)
@@ -159,7 +159,7 @@ def check(paths: tuple[str, ...], format_: str, output: Path | None, jobs: int) 
 @_paths
 @_format
 @_output
-@_jobs
+@jobs_option
 @_verbose
 def test(paths: tuple[str, ...], format_: str, output: Path | None, jobs: int, verbose: bool) -> int:
     """Run the `test` blocks of the policies in PATHS in the reference interpreter."""

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from policyctl.cli import commands
+from policyctl.cli import commands, jobs_option
 from policyctl.exit_codes import ERRORS, OK, REFUTED, UNKNOWN
-from policyctl.files import SUFFIX, find, write_atomically
-from policyctl.loading import program_of
+from policyctl.files import SUFFIX, find, texts_of, unreadable, write_atomically
+from policyctl.in_processes import in_processes
 from policyctl.output import own_paint, write_out
-from policyctl.render_diff import DiffView, EditView, diffs_to_json, render_diffs
+from policyctl.render_diagnostics import render_diagnostics
+from policyctl.render_diff import DiffView, diffs_to_json, render_diffs
 from policyctl.render_diff_markdown import diffs_to_markdown
 
 
@@ -23,8 +24,9 @@ from policyctl.render_diff_markdown import diffs_to_markdown
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write the report to a file.")
 @click.option("--verify", "also_verify", is_flag=True, help="Also say which properties have another verdict now.")
+@jobs_option
 @click.option("--exit-code", is_flag=True, help="Exit with 3 when anything differs, 4 when that stays open.")
-def diff(old: str, new: str, format_: str, output: Path | None, also_verify: bool, exit_code: bool) -> int:
+def diff(old: str, new: str, format_: str, output: Path | None, also_verify: bool, exit_code: bool, jobs: int) -> int:
     """Say what the change from OLD to NEW newly allows or denies, each with a run of requests that shows it.
 
     OLD and NEW are two policies, or two directories, whose policies are compared by their paths.
@@ -35,13 +37,18 @@ def diff(old: str, new: str, format_: str, output: Path | None, also_verify: boo
       git worktree add ../base main && policyctl diff ../base/specs specs --verify
       policyctl diff ../base/specs specs --format markdown --output comment.md
     """
-    pairs = _pairs(old, new)
-    views = []
-    for name, before, after in pairs:
-        view = _compared(name, before, after, also_verify)
-        if view is None:
-            return ERRORS
-        views.append(view)
+    from policyctl.diff_one import Compared, DiffTask, compare
+
+    def died(task: DiffTask) -> Compared:
+        raise click.ClickException(f"{task.name}: the worker process was ended by the system (out of memory?)")
+
+    tasks = [DiffTask(name, before, after, also_verify) for name, before, after in _pairs(old, new)]
+    found = dict(in_processes(compare, tasks, jobs, died))
+    errors = [d for task in tasks for d in found[task].diagnostics]
+    click.echo(render_diagnostics(errors, texts_of(d.span.path for d in errors), own_paint()), err=True, nl=False)
+    views = [view for task in tasks if (view := found[task].view) is not None]
+    if len(views) < len(tasks):
+        return ERRORS
     text = _rendered(views, format_)
     if output is None:
         write_out(text)
@@ -68,23 +75,11 @@ def _pairs(old: str, new: str) -> list[tuple[str, str | None, str | None]]:
     if Path(old).is_dir() != Path(new).is_dir():
         raise click.UsageError("compare two files, or two directories")
     if not Path(old).is_dir():
+        for path in (old, new):
+            if (reason := unreadable(path)) is not None:
+                raise click.UsageError(reason.text)
         return [(new, old, new)]
     sides = [{Path(p).relative_to(root).as_posix(): p for p in find([root])[0]} for root in (old, new)]
     if not (sides[0] or sides[1]):
         raise click.UsageError(f"there is no `*{SUFFIX}` file below either directory")
     return [(name, sides[0].get(name), sides[1].get(name)) for name in sorted({*sides[0], *sides[1]})]
-
-
-def _compared(name: str, old: str | None, new: str | None, also_verify: bool) -> DiffView | None:
-    """None when a version has errors, which have been shown then."""
-    from policyctl.to_diff_views import diff_view
-    from verifier.diff import diff as compare
-    from verifier.verify import verify
-
-    if old is None or new is None:
-        return DiffView(name, edits=(EditView("file", name, "added" if old is None else "removed"),))
-    before, after = program_of(old), program_of(new)
-    if before is None or after is None:
-        return None
-    results = [verify(p.system) for p in (before, after)] if also_verify else [None, None]
-    return diff_view(name, before.system, after.system, compare(before.system, after.system, *results))

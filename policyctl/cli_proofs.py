@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from policyctl.cli import commands
+from policyctl.cli import commands, jobs_option
 from policyctl.exit_codes import ERRORS, OK, REFUTED
+from policyctl.in_processes import in_processes
 from policyctl.loading import program_of
 from policyctl.output import own_paint, write_out
 
@@ -59,14 +61,13 @@ def replay(trace: Path, policy: str) -> int:
     type=click.Path(exists=True, dir_okay=False),
     help="Also compare the digest with that of this policy as it is now.",
 )
-def recheck(certificates: tuple[Path, ...], policy: str | None) -> int:
+@jobs_option
+def recheck(certificates: tuple[Path, ...], policy: str | None, jobs: int) -> int:
     """Discharge every obligation in CERTIFICATES again, with the second solver alone.
 
     Certificates come from `policyctl verify --certificates DIR`. Any disagreement exits with 3.
     """
     from policydsl.core.to_json import digest
-    from verifier.certificate import CertificateError, read
-    from verifier.certificate import recheck as check_again
 
     expected = None
     if policy is not None:
@@ -74,21 +75,42 @@ def recheck(certificates: tuple[Path, ...], policy: str | None) -> int:
         if program is None:
             return ERRORS
         expected = digest(program.system)
+
+    def died(path: Path) -> Rechecked:
+        raise click.ClickException(f"{path}: the worker process was ended by the system (out of memory?)")
+
+    found = dict(in_processes(check_again, certificates, jobs, died))
+    results = [found[path] for path in certificates]
     paint = own_paint()
-    good = True
-    for path in certificates:
-        try:
-            certificate = read(path.read_text(encoding="utf-8"))
-        except (CertificateError, UnicodeDecodeError) as error:
-            raise click.ClickException(f"{path}: {error}") from error
-        results = check_again(certificate)
-        faults = [f"{r.property}: {r.what}: {r.fault}" for r in results if r.fault]
-        if expected is not None and certificate.digest != expected:
-            faults.append(f"the certificate is for digest {certificate.digest}, and {policy} has {expected}")
-        proved = sum(p.verdict == "proved" for p in certificate.properties)
-        symbol = paint("bold red", "✗") if faults else paint("green", "✓")
-        count = f"{len(results)} obligations of {proved} proofs"
-        verdict = "NOT confirmed" if faults else "confirmed by cvc5"
-        write_out("\n".join([f"{symbol} {path}: {count} {verdict}", *(f"    {f}" for f in faults)]) + "\n")
-        good = good and not faults
-    return OK if good else REFUTED
+    for path, r in zip(certificates, results, strict=True):
+        if expected not in {None, r.digest}:
+            r.faults.append(f"it is for a policy with another digest than {policy}: {r.digest or 'none'}")
+        symbol = paint("bold red", "✗") if r.faults else paint("green", "✓")
+        verdict = "NOT confirmed" if r.faults else "confirmed by cvc5"
+        line = f"{symbol} {path}: {r.obligations} obligations of {r.proofs} proofs {verdict}"
+        write_out("\n".join([line, *(f"    {f}" for f in r.faults)]) + "\n")
+    return REFUTED if any(r.faults for r in results) else OK
+
+
+@dataclass(slots=True)
+class Rechecked:
+    """What came of one certificate; no faults means that the second solver agrees with all of it."""
+
+    digest: str = ""
+    obligations: int = 0
+    proofs: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def check_again(path: Path) -> Rechecked:
+    """The work on one certificate, in a process of its own."""
+    from verifier.certificate import CertificateError, read, recheck
+
+    try:
+        certificate = read(path.read_text(encoding="utf-8"))
+    except (CertificateError, UnicodeDecodeError) as error:
+        return Rechecked(faults=[f"this is no certificate: {error}"])
+    results = recheck(certificate)
+    proofs = sum(p.verdict == "proved" for p in certificate.properties)
+    faults = [f"{r.property}: {r.what}: {r.fault}" for r in results if r.fault]
+    return Rechecked(certificate.digest, len(results), proofs, faults)

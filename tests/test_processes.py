@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -25,12 +26,6 @@ def die_on_three(n: int) -> int:
 
 def fail(n: int) -> int:
     raise ValueError(n)
-
-
-def wait_forever(directory: str) -> int:
-    (Path(directory) / str(os.getpid())).touch()
-    time.sleep(600)
-    return 0
 
 
 def lost(n: int) -> int:
@@ -55,18 +50,34 @@ def test_an_exception_of_the_work_comes_through() -> None:
         list(in_processes(fail, [1], 1, lost))
 
 
-def test_an_interruption_ends_the_workers_at_once(tmp_path: Path) -> None:
-    def interrupt_when_both_work() -> None:
-        while len(list(tmp_path.iterdir())) < 2:
-            time.sleep(0.01)
-        os.kill(os.getppid(), signal.SIGINT)
+WAITING = """
+import os, sys, time
+from pathlib import Path
+from policyctl.in_processes import in_processes
 
-    waiting = multiprocessing.get_context("fork").Process(target=interrupt_when_both_work)
-    waiting.start()
-    with pytest.raises(KeyboardInterrupt):
-        list(in_processes(wait_forever, [str(tmp_path)] * 2, 2, lambda _: 0))
-    waiting.join()
-    for worker in tmp_path.iterdir():
+def wait(directory):
+    (Path(directory) / str(os.getpid())).touch()
+    time.sleep(600)
+
+list(in_processes(wait, [sys.argv[1]] * 2, 2, wait))
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interruption_ends_the_workers_at_once(tmp_path: Path, sign: signal.Signals) -> None:
+    workers = tmp_path / "workers"
+    workers.mkdir()
+    script = tmp_path / "waiting.py"
+    script.write_text(WAITING, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, str(script), str(workers)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as parent:
+        while len(list(workers.iterdir())) < 2:
+            assert parent.poll() is None
+            time.sleep(0.01)
+        parent.send_signal(sign)
+        parent.wait(timeout=60)
+    for worker in workers.iterdir():
         assert ended(int(worker.name))
 
 
