@@ -131,12 +131,4 @@ PAGES: dict[str, Page] = {
         "limit rate on send to 20 per 1m for each owner[principal]\n",
         "Keep it for an input: `for each principal`.",
     ),
-    "E510": Page(
-        "a shared limit with too many combinations",
-        "A limit on several actions is shared by them, and counts every way to reach it. For large limits on several "
-        "actions these are too many.",
-        "entity Bot\n\naction send(principal: Bot) { }\naction post(principal: Bot) { }\n\n"
-        "limit rate on send, post to 1_000 per 1h for each principal\n",
-        "Give each action a limit of its own, or count in a state variable.",
-    ),
 }

@@ -77,8 +77,9 @@ PAGES: dict[str, Page] = {
         "a count that remembers too much",
         "A count over a window is exact: the enforcer keeps as many time stamps, for each key, as the count asks for. "
         "At most 64 are kept.",
-        "entity Bot\n\naction send(principal: Bot) { }\n\nlimit rate on send to 100 per 1h for each principal\n",
-        "Use a lower number over a shorter window, `to 10 per 6m`, or a budget on an input, which adds up in buckets.",
+        "entity Bot\n\naction send(principal: Bot) {\n  require count(send by principal within 1h) < 100\n}\n",
+        "Write a `limit`: above 64 it counts in quarters of the window, so that no window has more than "
+        "the limit allows, and some a few less. Or use a lower number over a shorter window.",
     ),
     "E552": Page(
         "the past of an action for each number or text",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import past
 import pytest
+from checked import program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from past import History, Moment, Place
@@ -250,6 +251,18 @@ def test_conditions_of_all_kinds_do_not_disturb_each_other(data: st.DataObject) 
     asked = [data.draw(conditions(monitors, kind)) for kind in KINDS]
     run = data.draw(st.lists(requests(), min_size=1, max_size=10))
     assert disagreements(monitors, asked, run) == []
+
+
+def test_a_large_limit_is_kept_in_every_window() -> None:
+    found = program(
+        "module m\nentity Bot\naction send(principal: Bot) { }\nlimit rate on send to 70 per 1m for each principal\n"
+    )
+    times = sorted({*range(0, 200_000, 400), *range(59_990, 60_010)})
+    requests = [interp.Request("send", {"principal": "a", "now": t}) for t in times]
+    trace, _ = interp.run(found.system, requests)
+    allowed = [t for t, s in zip(times, trace.steps, strict=True) if s.decision.effect == "allow"]
+    assert max(sum(1 for u in allowed if t - 60_000 < u <= t) for t in times) == 70
+    assert len(allowed) >= 170
 
 
 @settings(max_examples=200, deadline=None)

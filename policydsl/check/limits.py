@@ -6,11 +6,12 @@ from functools import cache
 
 from policydsl import syntax as s
 from policydsl.check import expr, past
+from policydsl.check.monitor_window import LONGEST_RING
 from policydsl.check.monitors import EventPattern, MonitorError, Monitors
 from policydsl.check.scope import ActionInfo, Context, conjuncts, suggest
 from policydsl.check.surface import DURATION_T, INT_T, Unit
 from policydsl.check.values import One, parts
-from policydsl.core.expr import FALSE, TRUE, Apply, Const, Expr, Op, Ref, Space, add, conj, disj, le, negate
+from policydsl.core.expr import FALSE, TRUE, Apply, Const, Expr, Op, Ref, Space, add, conj, disj, le, negate, number
 
 _MOST_COMBINATIONS = 500
 
@@ -48,11 +49,11 @@ def _limit(rule: s.RuleDecl, patterns: tuple[EventPattern, ...], per: int, monit
         ctx.report.error("E504", "how many requests a limit allows must be constant", rule.to.span, help=help_)
         return TRUE
     value, low, high = values
-    if high ** (len(patterns) - 1) > _MOST_COMBINATIONS:
-        text = f"a limit of {high} shared by {len(patterns)} actions has too many combinations"
-        ctx.report.error("E510", text, rule.name_span, help="give each action a limit of its own")
-        return TRUE
     now = ctx.now
+    if high > LONGEST_RING or high ** (len(patterns) - 1) > _MOST_COMBINATIONS:
+        # Exact counts would remember too much; the estimate is never too low, so no window has more than allowed.
+        estimate = add(*(monitors.windowed_sum(p, None, per, now) for p in patterns), number(1))
+        return past.for_each_value(value, low, high, lambda n: le(estimate, number(n)))
 
     @cache
     def at_least(n: int, nth: int) -> Expr:

@@ -68,14 +68,17 @@ class Rings:
 
 
 def windowed_sum(store: Store, event: Occurrence, keys: tuple[Expr, ...], types: tuple[EntityType, ...],
-                 amount: Input, within: int, now: Expr) -> Expr:  # fmt: skip
-    """At least the sum of `amount` over the occurrences younger than `within`, from `BUCKETS` + 1 partial sums.
+                 amount: Input | None, within: int, now: Expr) -> Expr:  # fmt: skip
+    """At least the sum of `amount` (without one: at least the number) over the occurrences younger than `within`.
 
-    NOTE(buckets): time is cut into periods of a quarter of the window. An amount counts from its event until the
-    fifth period after its own begins: never less than `within`, never as much as 5/4 of it (up to rounding).
+    NOTE(buckets): time is cut into periods of a quarter of the window, with a partial sum for each of the latest
+    `BUCKETS` + 1. An amount counts from its event until the fifth period after its own: never less than `within`,
+    never as much as 5/4 of it (up to rounding).
     """
     width = number(-(-positive(within) // BUCKETS))
-    label = f"{event.action}.{amount.name}/{duration(int(width.value))}{str(event).removeprefix(event.action)}"
+    name = amount.name if amount else "count"
+    what = f"sum of `{name}`" if amount else "number"
+    label = f"{event.action}.{name}/{duration(int(width.value))}{str(event).removeprefix(event.action)}"
     content = (event, types, amount, width)
 
     def var(text: str, index: int, doc: str) -> StateVar:
@@ -83,13 +86,12 @@ def windowed_sum(store: Store, event: Occurrence, keys: tuple[Expr, ...], types:
 
     epoch = var("period", 0, f"the number of the period of the latest `{event}`")
     buckets = [
-        var(f"amount{i}", i, f"the sum of `{amount.name}` of `{event}`, {i} periods before the latest one")
-        for i in range(BUCKETS + 1)
+        var(f"amount{i}", i, f"the {what} of `{event}`, {i} periods before the latest one") for i in range(BUCKETS + 1)
     ]
     own = keys_of(event, epoch)
     passed = _passed(epoch, own, NOW_REF, width)
     # SOUND: a negative amount counts as nothing, so that forgetting one never lowers a later estimate below the truth.
-    fresh = arith(Op.MAX, ZERO, amount.ref)
+    fresh = arith(Op.MAX, ZERO, amount.ref) if amount else number(1)
     for i, bucket in enumerate(buckets):
         kept: Expr = ZERO
         for earlier in range(i + 1):

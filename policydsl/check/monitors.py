@@ -133,9 +133,12 @@ class Monitors:
 
         return by_cases(event, build)
 
-    def windowed_sum(self, event: EventPattern, field: str, within: int, now: Expr) -> Expr:
-        """At least the sum of the input `field` over such events less than `within` ago: see NOTE(buckets)."""
-        amount = next(i for i in self._inputs(event.action) if i.name == field)
+    def windowed_sum(self, event: EventPattern, field: str | None, within: int, now: Expr) -> Expr:
+        """At least the sum of the input `field` (None: at least the number) of such events less than `within` ago.
+
+        See NOTE(buckets).
+        """
+        amount = next((i for i in self._inputs(event.action) if i.name == field), None)
 
         def build(e: EventPattern) -> Expr:
             observed: list[Expr] = []
