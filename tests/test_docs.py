@@ -6,23 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, ROOT, Block, as_run, blocks
+from documents import DOCUMENTS, ROOT, Block, as_run, blocks, timeless
 
 from policyctl.cli import FORMATS, commands, run
 
 README = ROOT / "README.md"
 LANGUAGE = ROOT / "docs" / "language.md"
 GENERATED = {ROOT / "docs" / "errors.md"}
-_SECONDS = re.compile(r"\b\d+\.\d s\b( \(\d+ from cache\))?")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
-
-
-def timeless(text: str) -> str:
-    return _SECONDS.sub("0.0 s", text)
 
 
 WITH_SESSIONS = [d for d in DOCUMENTS if any(b.commands for b in blocks(d))]
