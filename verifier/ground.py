@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from policydsl.core.expr import (
+    FALSE,
+    TRUE,
     Apply,
     Expr,
     Op,
@@ -34,6 +36,8 @@ ROUNDS = 2
 """How often terms that instances bring in may be used for further instances."""
 MAX_INSTANCES = 400
 """Instances of one universal formula in one obligation; those beyond are dropped, which is sound."""
+MOST_CASES = 6
+"""Quantified conditions about bound individuals in one comparison; each doubles it."""
 
 
 def has_quantifier(e: Expr) -> bool:
@@ -87,19 +91,30 @@ def negation_normal(e: Expr, positive: bool = True) -> Expr:
 
 
 class UngroundableError(Exception):
-    """A quantifier about another bound individual stands inside a number or a key, where no instance can be taken."""
+    """Too many quantifiers about other bound individuals stand inside a number or a key."""
 
 
 def _lift(assertion: Expr, names: Names) -> Expr:
-    """`assertion` with quantified conditions inside numbers and keys named as Booleans."""
+    """`assertion` with quantified conditions taken out of numbers and keys: those about bound individuals by cases,
+    others named as Booleans."""
     defined: dict[Expr, Expr] = {}
 
     def inside(e: Expr) -> Expr | None:
         if isinstance(e, Apply) and e.op in QUANTIFIERS:
-            if free_bounds(e):
-                raise UngroundableError(e)
-            return defined.setdefault(e, names.truth())
+            if e not in defined:
+                defined[e] = names.truth()
+            return defined[e]
         return None
+
+    def by_cases(e: Expr) -> Expr:
+        open_ = _open_conditions(e)
+        if len(open_) > MOST_CASES:
+            raise UngroundableError(open_[0])
+        if not open_:
+            return transform(e, inside)
+        first = open_[0]
+        yes, no = substitute(e, {first: TRUE}), substitute(e, {first: FALSE})
+        return go(disj(conj(first, yes), conj(negate(first), no)))
 
     def go(e: Expr) -> Expr:
         if not isinstance(e, Apply) or not has_quantifier(e):
@@ -108,11 +123,34 @@ def _lift(assertion: Expr, names: Names) -> Expr:
             return rebuild(e.op, tuple(map(go, e.args)), BOOL)
         if e.op in QUANTIFIERS:
             return rebuild(e.op, (e.args[0], go(e.args[1])), BOOL)
-        return transform(e, inside)
+        return by_cases(e)
 
-    result = go(assertion)
-    # SOUND: each new name stands for exactly one closed formula, so models correspond one to one.
-    return conj(result, *(eq(name, go(quantified)) for quantified, name in defined.items()))
+    parts = [go(assertion)]
+    explained: set[Expr] = set()
+    while len(explained) < len(defined):  # an explanation may name further conditions
+        for quantified in [q for q in defined if q not in explained]:
+            # SOUND: each new name stands for exactly one closed formula, so models correspond one to one.
+            parts.append(eq(defined[quantified], go(quantified)))
+            explained.add(quantified)
+    return conj(*parts)
+
+
+def _open_conditions(e: Expr) -> list[Expr]:
+    """The outermost quantified formulas in `e` that are about individuals bound outside of `e`."""
+    found: dict[Expr, None] = {}
+    seen: set[Expr] = set()
+    stack = [e]
+    while stack:
+        part = stack.pop()
+        if part in seen or not has_quantifier(part):
+            continue
+        seen.add(part)
+        assert isinstance(part, Apply)
+        if part.op not in QUANTIFIERS:
+            stack.extend(reversed(part.args))
+        elif free_bounds(part):
+            found[part] = None
+    return list(found)
 
 
 def skolemise(e: Expr, names: Names) -> Expr:
@@ -174,10 +212,13 @@ def _anybody(type: EntityType) -> Expr:
     return Ref(f"some {type.name}", type, Space.BOUND)
 
 
-def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
-    """For each assertion a quantifier-free formula it implies: if they are unsatisfiable, so are the assertions."""
+def ground(assertions: Sequence[Expr], rounds: int = ROUNDS, *, strict: bool = False) -> list[Expr]:
+    """For each assertion a quantifier-free formula it implies: if they are unsatisfiable, so are the assertions.
+
+    One that has too many cases is left out, or raises `UngroundableError` if `strict`.
+    """
     names = Names()
-    closed = [skolemise(negation_normal(_lift(a, names)), names) for a in assertions]
+    closed = [_closed(a, names, strict=strict) for a in assertions]
     result = closed
     terms = individuals(closed)
     for _ in range(rounds):
@@ -188,6 +229,16 @@ def ground(assertions: Sequence[Expr], rounds: int = ROUNDS) -> list[Expr]:
             break
         terms = {s: _merge(terms.get(s, []), grown.get(s, [])) for s in {**terms, **grown}}
     return result
+
+
+def _closed(assertion: Expr, names: Names, *, strict: bool) -> Expr:
+    try:
+        return skolemise(negation_normal(_lift(assertion, names)), names)
+    except UngroundableError:
+        if strict:
+            raise
+        # SOUND: without one of its assertions a script is only easier to satisfy.
+        return TRUE
 
 
 def _merge(old: list[Expr], new: list[Expr]) -> list[Expr]:

@@ -131,7 +131,7 @@ class Asker:
         return False
 
     def _unsatisfiable(self, what: str, cases: Sequence[Expr], known: Sequence[Expr]) -> bool:
-        main = disj(*(_apart(i, case, ground([case, *known])) for i, case in enumerate(cases)))
+        main = disj(*(_apart(i, case, ground([case, *known], strict=True)) for i, case in enumerate(cases)))
         text = script([main, *parameters(self.system, [main])])
         found = self._answers.get(text)
         if found is None:

@@ -92,7 +92,7 @@ class Asker:
 
 def groundable(formulas: Sequence[Expr]) -> bool:
     try:
-        ground(formulas, rounds=0)
+        ground(formulas, rounds=0, strict=True)
     except UngroundableError:
         return False
     return True
