@@ -4,11 +4,11 @@ export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
 
 # the quick tests
 test *args:
-    pytest -q -n auto -m "not slow" {{args}}
+    pytest -q {{args}}
 
 # every test
 all *args:
-    pytest -q -n auto {{args}}
+    pytest -q -m "" {{args}}
 
 # style, types and the import law
 lint:
