@@ -76,7 +76,7 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     first, second = [b for b in blocks(README) if b.language == "console"][:2]
     setup = "python3 -m venv .venv && .venv/bin/pip install -q "
     assert first.text == f"{setup}. && .venv/bin/policyctl verify specs/\n"
-    assert second.text == f"{setup}-e '.[test]' && .venv/bin/pytest -q\n"
+    assert second.text == f"{setup}-e '.[test]' && .venv/bin/pytest -q -n auto\n"
 
 
 def test_ci_runs_the_commands_of_the_readme() -> None:
