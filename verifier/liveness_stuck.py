@@ -14,6 +14,7 @@ from policydsl.trace import Trace
 from verifier.bounded import Goal, Limits, search
 from verifier.liveness_ask import Asker, primed
 from verifier.liveness_judge import Waits
+from verifier.parts import alone
 
 WAITING = "waiting!"
 """A flag added for the search: `expr` held of these individuals, and `goal` not since."""
@@ -43,7 +44,7 @@ def explain(
     for i, dead in enumerate(_dead_ends(asker, waits, goal)):
         goals.append(Goal(f"dead {i}", dead))
     goals.append(Goal("waiting", waits.stuck))
-    watched = _watching(asker.system, given, goal, individuals)
+    watched = _watching(alone(asker.system), given, goal, individuals)
     if watched is None:
         return None
     system, flag = watched
@@ -52,7 +53,7 @@ def explain(
     for name in [g.name for g in goals]:
         trace = found.get(name)
         if trace is not None:
-            again = _replayed(asker.system, trace, prop)
+            again = _replayed(alone(asker.system), trace, prop)
             return Waiting(again) if name == "waiting" else Dead(again)
     return None
 

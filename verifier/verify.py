@@ -7,7 +7,7 @@ of the machine. Cheap things go first: induction as it stands, a shallow search,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from policydsl.core.after import reads
 from policydsl.core.expr import Expr
@@ -24,12 +24,14 @@ from verifier.induction import Obligation, entails_obligation, init_obligation, 
 from verifier.infer import Inferred, infer
 from verifier.joint import Inductive, inductive
 from verifier.liveness import prove_leads_to
+from verifier.parts import alone, parts
 from verifier.solve import RLIMIT, Answer
 from verifier.solvers import Answers, Solvers
 from verifier.spacer import Failure
 from verifier.sum_facts import SumFact, prove_sum_facts
 from verifier.vacuity import settle, vacuity_goals
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verdict, Verification, Witnessed
+from verifier.whole import of_the_whole, seen_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +80,34 @@ def verify_with_proofs(
     `runs` are runs that somebody has already (passing tests, recordings): those that the interpreter confirms are
     tried as witnesses before any deep search. `answers` remembers what the solvers said to the same texts before.
     """
-    return _Run(system, settings, tick, runs, answers).run()
+    solvers = Solvers(settings.rlimit, answers)
+    real = [r for r in runs if _is_run(system, r)]
+    pieces = parts(system)
+    if len(pieces) == 1:
+        return _Run(system, settings, tick, real, solvers).run()
+    found = [_Run(p, settings, tick, [seen_from(p, r) for r in real], solvers).run() for p in pieces]
+    verdicts = {o.property.name: of_the_whole(system, o.property, o.verdict) for v, _ in found for o in v.outcomes}
+    proofs = {name: proof for _, some in found for name, proof in some.items()}
+    missing = frozenset(name for name, verdict in verdicts.items() if verdict is None)
+    if missing:
+        rest, more = _Run(system, replace(settings, only=missing, vacuity=False), tick, real, solvers).run()
+        verdicts |= {o.property.name: o.verdict for o in rest.outcomes}
+        proofs |= {name: proof for name, proof in more.items() if name in missing}
+    outcomes = tuple(Outcome(p, v) for p in system.properties if (v := verdicts.get(p.name)) is not None)
+    vacuities = tuple(x for v, _ in found for x in v.vacuities)
+    return Verification(system.name, digest(system), outcomes, vacuities), proofs
 
 
 class _Run:
-    def __init__(
-        self, system: System, settings: Settings, tick: Tick, runs: Sequence[Trace], answers: Answers | None
-    ) -> None:
-        self.runs = [r for r in runs if _is_run(system, r)]
+    """One part, or a system that has none. `runs` are real ones."""
+
+    def __init__(self, system: System, settings: Settings, tick: Tick, runs: Sequence[Trace], solvers: Solvers) -> None:
         self.system = system
+        self.alone = alone(system)
         self.settings = settings
         self.tick = tick
-        self.solvers = Solvers(settings.rlimit, answers)
+        self.runs = runs
+        self.solvers = solvers
         self.known: dict[str, Expr] = {}
         self.proofs: dict[str, Proof] = {}
         self.verdicts: dict[str, Verdict] = {}
@@ -103,9 +121,9 @@ class _Run:
     def run(self) -> tuple[Verification, dict[str, Proof]]:
         safety = [p for p in self.properties if p.kind is not PropertyKind.LEADS_TO]
         self.induction([p for p in self.system.properties if _is_invariant(p)])
-        goals = [g for p in safety if p.name not in self.verdicts for g in violations(self.system, p)]
-        vacuity = vacuity_goals(self.system) if self.settings.vacuity else []
-        search = Searcher(self.system, [*goals, *vacuity], self.settings.limits, lambda: self.tick("searching"))
+        goals = [g for p in safety if p.name not in self.verdicts for g in violations(self.alone, p)]
+        vacuity = vacuity_goals(self.alone) if self.settings.vacuity else []
+        search = Searcher(self.alone, [*goals, *vacuity], self.settings.limits, lambda: self.tick("searching"))
         search.look(self.settings.shallow)
         search.try_runs(self.runs)
         self._take(search)
@@ -121,7 +139,7 @@ class _Run:
                 self.verdicts[prop.name] = self._give_up(prop, search.result.depth.get(prop.name, 0))
         self.liveness()
         outcomes = tuple(Outcome(p, self.verdicts[p.name]) for p in self.properties)
-        found = settle(self.system, search.result, self.known, self.discharge) if self.settings.vacuity else ()
+        found = settle(self.alone, search.result, self.known, self.discharge) if self.settings.vacuity else ()
         return Verification(self.system.name, digest(self.system), outcomes, found), self.proofs
 
     def liveness(self) -> None:
@@ -152,7 +170,7 @@ class _Run:
         if not _is_invariant(prop):
             return Unknown(reason)
         known = list(self._hypotheses().values())
-        return Unknown(reason, step_that_loses(self.system, prop.expr, known, self.settings.limits))
+        return Unknown(reason, step_that_loses(self.alone, prop.expr, known, self.settings.limits))
 
     def _take(self, search: Searcher) -> None:
         """Verdicts from runs that were found."""
