@@ -77,7 +77,7 @@ _cache_dir = click.option(
 _verbose = click.option("--verbose", "-v", is_flag=True, help="Also show witnesses, lemmas, and passed tests.")
 
 
-@commands.command()
+@commands.command(short_help="Prove every property, or show a run that breaks it.")
 @_paths
 @_format
 @_output
@@ -143,7 +143,7 @@ def _write_traces(run: Run, directory: Path) -> None:
                 write_atomically(directory / name, f"{view.trace.record}\n")
 
 
-@commands.command()
+@commands.command(short_help="Check that policies are well formed; no solver.")
 @_paths
 @_format
 @_output
@@ -155,7 +155,7 @@ def check(paths: tuple[str, ...], format_: str, output: Path | None, jobs: int) 
     return exit_code(run)
 
 
-@commands.command()
+@commands.command(short_help="Run the tests that policies contain.")
 @_paths
 @_format
 @_output

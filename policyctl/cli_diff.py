@@ -16,7 +16,7 @@ from policyctl.render_diff import DiffView, diffs_to_json, render_diffs
 from policyctl.render_diff_markdown import diffs_to_markdown
 
 
-@commands.command()
+@commands.command(short_help="Say what a change newly allows or denies.")
 @click.argument("old", type=click.Path(exists=True))
 @click.argument("new", type=click.Path(exists=True))
 @click.option(

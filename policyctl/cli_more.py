@@ -16,7 +16,7 @@ from policyctl.render_diagnostics import render_diagnostics
 from policydsl.diagnostics import Diagnostic, Report, Severity
 
 
-@commands.command()
+@commands.command(short_help="Format policies.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit with 1 if anything would change.")
 @click.option("--diff", "show_diff", is_flag=True, help="Change nothing; show what would change.")
@@ -67,7 +67,7 @@ def _show(found: list[Diagnostic], sources: dict[str, str]) -> None:
     click.echo(render_diagnostics(found, sources, own_paint()), err=True, nl=False)
 
 
-@commands.command()
+@commands.command(short_help="Explain a diagnostic code.")
 @click.argument("code", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every page, in Markdown: this writes docs/errors.md.")
 def explain(code: str | None, everything: bool) -> int:

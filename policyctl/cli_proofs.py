@@ -16,7 +16,7 @@ from policyctl.output import own_paint, write_out
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@commands.command()
+@commands.command(short_help="Replay a recorded run and compare.")
 @click.argument("trace", type=_file)
 @click.argument("policy", type=click.Path(exists=True, dir_okay=False))
 def replay(trace: Path, policy: str) -> int:
@@ -54,7 +54,7 @@ def replay(trace: Path, policy: str) -> int:
     return REFUTED if found else OK
 
 
-@commands.command()
+@commands.command(short_help="Discharge the obligations of proofs again.")
 @click.argument("certificates", nargs=-1, required=True, type=_file)
 @click.option(
     "--policy",
