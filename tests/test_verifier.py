@@ -117,3 +117,108 @@ def test_more_cases_than_are_worth_it_are_left_out() -> None:
     text = INSIDE.format(property=f"invariant p: forall i: Item . 0 <= {many}\ninvariant q: top <= 3")
     assert statuses(text)["q"] == "proved"
     assert statuses(text)["p"] in ("proved", "unknown")
+
+
+# The bounded search must find what there is to find: what it misses is called unknown, or never to matter.
+
+
+def test_parameters_of_every_type_are_chosen_by_the_search() -> None:
+    found = verdicts("""
+enum Mode { A, B, C }
+param mode: Mode = A
+param domain: String = "x"
+param on: Bool = true
+state n: Int = 0
+state last: String = "q"
+action go(text: String) {
+  require text == domain or mode == B
+  last := text
+  n := if mode == C then 5 else n + 1
+}
+action stop() { require not on  n := 9 }
+invariant known: last == domain or last == "q" or mode == B
+invariant domain_only: last == domain or last == "q"
+invariant low: n <= 4
+invariant words: last matches "[a-z]*"
+invariant never: n <= 8
+invariant modes: mode == A or mode == B or mode == C
+reachable hello: last == "hello"
+reachable six: mode == C and n == 6
+""")
+    assert {n: type(v).__name__ for n, v in found.items()} == {
+        "known": "Proved",
+        "domain_only": "Refuted",
+        "low": "Refuted",
+        "words": "Refuted",
+        "never": "Refuted",
+        "modes": "Proved",
+        "hello": "Witnessed",
+        "six": "Proved",
+    }
+    assert all(len(v.trace.steps) == 1 for v in found.values() if isinstance(v, Refuted))
+
+
+NAMED_ONES = """
+entity Bot { root, guest }
+state m: Bot -> Int = 0
+state boss: Bot -> Bot = root
+action pay(principal: Bot) { require boss[guest] == root  m[root] += 1 }
+action rise(principal: Bot) {
+  require exists b: Bot . b != root and m[b] == 0
+  require forall b: Bot . b == root or m[b] <= 0
+  boss[guest] := principal
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("claim", "steps"),
+    [
+        ("invariant p: m[root] <= 1", 2),
+        ("invariant p: forall b: Bot . b == root or m[root] <= 1", 2),
+        ("invariant p: boss[guest] != guest", 1),
+        ("invariant p: forall b: Bot . b == guest or boss[guest] != b or m[root] == 0", 1),
+        ("reachable p: exists b: Bot . boss[guest] == b and b != root and b != guest", 1),
+    ],
+)
+def test_named_individuals_are_found_by_the_search(claim: str, steps: int) -> None:
+    found = verdicts(NAMED_ONES + claim)["p"]
+    assert isinstance(found, Refuted | Witnessed)
+    assert len(found.trace.steps) == steps
+
+
+def test_a_free_string_that_nothing_reads_does_no_harm() -> None:
+    found = statuses("""
+entity Bot
+state note: Bot -> String = any
+state last: String = any
+state n: Int = 0
+action go() { n := min(n + 1, 2) }
+invariant low: n <= 2
+""")
+    assert found == {"low": "proved"}
+
+
+def test_a_string_unlike_all_literals_is_found() -> None:
+    found = verdicts("""
+state last: String = "b"
+action go(text: String) { require text ends with "b" and text != "a"  last := text }
+invariant one: last == "b"
+invariant two: last == "b" or last == "1b" or last == "bb" or last matches "[^b]*b.+"
+""")
+    assert all(isinstance(v, Refuted) and len(v.trace.steps) == 1 for v in found.values())
+
+
+def test_two_strings_that_differ_stay_different() -> None:
+    found = verdicts("""
+param domain: String = "x"
+state last: String = ""
+state first: String = ""
+action go(text: String, other: String) {
+  require text != other and text != domain and other != domain
+  last := text
+  first := other
+}
+invariant same: last == "" or first == domain
+""")
+    assert isinstance(found["same"], Refuted)

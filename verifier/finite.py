@@ -49,6 +49,12 @@ class Population:
     def indices(self, sort: EntityType) -> range:
         return range(self.size[sort] + (sort in self.others))
 
+    def individual(self, index: int, sort: EntityType) -> Const:
+        """The individual with this index, as a constant that keeps core terms well typed until they are rewritten."""
+        names = self.named[sort]
+        # A named one keeps its name: comparisons of constants are folded by name before this module sees them.
+        return Const(names[index] if index < len(names) else f"#{index}", sort)
+
     def index(self, individual: Const) -> int:
         assert isinstance(individual.type, EntityType)
         name = str(individual.value)
@@ -112,7 +118,7 @@ class Finite:
                     bound = e.args[0]
                     assert isinstance(bound.type, EntityType)
                     everybody = [
-                        self(substitute(e.args[1], {bound: individual_at(i, bound.type)}))
+                        self(substitute(e.args[1], {bound: self.population.individual(i, bound.type)}))
                         for i in self.population.indices(bound.type)
                     ]
                     return conj(*everybody) if e.op is Op.FORALL else disj(*everybody)
@@ -146,8 +152,3 @@ class Finite:
 
     def cells(self, variable: StateVar) -> list[tuple[int, ...]]:
         return list(product(*(self.population.indices(k) for k in variable.keys)))
-
-
-def individual_at(index: int, sort: EntityType) -> Const:
-    """The individual with this index, as a constant that keeps core terms well typed until they are rewritten."""
-    return Const(f"#{index}", sort)

@@ -12,7 +12,7 @@ from policydsl.interp import Request
 from policydsl.state import default_value
 from policydsl.trace import Cell
 from verifier.finite import Population, cell_name
-from verifier.string_classes import StringChooser
+from verifier.string_classes import StringChooser, string_sort, string_symbol
 from verifier.symbols import plain
 from verifier.unroll import Unrolling, act_at
 
@@ -57,6 +57,7 @@ class Reader:
         self.names = names(system, unrolling.population)
         self.model = solver.model()
         self._levels = 0
+        self._chooser: StringChooser | None = None
 
     def smallest(self) -> tuple[list[Request], dict[str, Value], list[Cell]]:
         """Requests, parameters and free initial cells of the smallest run found; leaves the solver as it was."""
@@ -109,7 +110,7 @@ class Reader:
         ]
         self._wishes_one_by_one([p == default for p, default in params])
         for p, default in params:
-            if isinstance(p, z3.ArithRef) and self._value(p) != default.as_long():
+            if isinstance(p, z3.ArithRef) and isinstance(default, z3.IntNumRef) and self._value(p) != default.as_long():
                 self._least(p, 0)
         free = [
             (self._const(f"{cell_name(v.name, keys)}@0", v.type), self._literal(default_value(v.type), v.type))
@@ -154,11 +155,19 @@ class Reader:
         return z3.Int(plain(name), self.solver.ctx)
 
     def _const(self, name: str, type: Scalar) -> z3.ExprRef:
-        return z3.Bool(plain(name), self.solver.ctx) if isinstance(type, BoolType) else self._int(name)
+        match type:
+            case BoolType():
+                return z3.Bool(plain(name), self.solver.ctx)
+            case StringType():
+                return z3.Const(plain(name), string_sort(self.solver.ctx))
+            case _:
+                return self._int(name)
 
     def _literal(self, value: Value, type: Scalar) -> z3.ExprRef:
         if isinstance(type, BoolType):
             return z3.BoolVal(bool(value), self.solver.ctx)
+        if isinstance(type, StringType):
+            return z3.Const(string_symbol(str(value))[1:-1], string_sort(self.solver.ctx))
         number = type.cases.index(str(value)) if isinstance(type, EnumType) else int(value)
         return z3.IntVal(number, self.solver.ctx)
 
@@ -192,7 +201,10 @@ class Reader:
         ]
 
     def _strings(self) -> StringChooser:
-        return StringChooser(self.unrolling.string_terms(), self.solver.ctx)
+        # One for the whole run: strings that differ must differ wherever they occur.
+        if self._chooser is None:
+            self._chooser = StringChooser(self.unrolling.string_terms(), self.solver.ctx)
+        return self._chooser
 
     def _params(self) -> dict[str, Value]:
         return {p.name: self._read(f"${p.name}", p.type, self._strings()) for p in self.system.params}

@@ -16,7 +16,7 @@ from policydsl.core.types import BoolType, EntityType, EnumType, IntType, MapTyp
 from policydsl.state import default_value
 from policydsl.trace import Cell
 from verifier.from_model import PEOPLE
-from verifier.string_classes import StringChooser
+from verifier.string_classes import StringChooser, string_sort
 from verifier.symbols import sort_symbol
 from verifier.to_smt import literal, symbol
 
@@ -88,7 +88,7 @@ class ModelReader:
             case EntityType():
                 return z3.Const(name, z3.DeclareSort(sort_symbol(type)[1:-1], self.context))
             case StringType():
-                return z3.Const(name, z3.DeclareSort("String_", self.context))
+                return z3.Const(name, string_sort(self.context))
             case _:
                 return z3.Int(name, self.context)
 

@@ -32,6 +32,11 @@ def string_symbol(text: str) -> str:
     return quote("s:" + text)
 
 
+def string_sort(context: z3.Context) -> z3.SortRef:
+    """The sort of strings, as scripts call it."""
+    return z3.DeclareSort("String_", context)
+
+
 @lru_cache(maxsize=256)
 def _classes(patterns: tuple[str, ...]) -> list[regular.StringClass] | None:
     return regular.classes(patterns, CLASS_LIMIT)
@@ -134,7 +139,7 @@ class StringChooser:
     def __init__(self, order: list[Expr], context: z3.Context) -> None:
         self._patterns = patterns_in(order)
         self._literals = [str(e.value) for e in string_terms(order) if isinstance(e, Const)]
-        self._sort = z3.DeclareSort("String_", context)
+        self._sort = string_sort(context)
         self._context = context
         self._given: dict[str, str] = {}
 
@@ -165,7 +170,14 @@ class StringChooser:
         for text in tries:
             if text not in taken and tuple(regular.member(p, text) for p in self._patterns) == holds:
                 return text
-        return "text"
+        return self._unlike(holds, taken) or "text"
+
+    def _unlike(self, holds: tuple[bool, ...], taken: set[str]) -> str | None:
+        """A string with these memberships that is none of `taken`, if they are few enough to look for all classes."""
+        others = tuple(map(regular.quote, sorted(taken)))
+        found = _classes(self._patterns + others) or []
+        wanted = holds + (False,) * len(others)
+        return next((c.witness for c in found if c.membership == wanted), None)
 
     def _candidates(self, wanted: tuple[str, ...]) -> Iterator[str]:
         yield from () if wanted else ("text", "hello", "")

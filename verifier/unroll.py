@@ -8,7 +8,7 @@ from policydsl.core.after import after
 from policydsl.core.expr import Const, Expr, Ref, Space, add, eq, select, substitute, subterms
 from policydsl.core.system import Action, Input, System
 from policydsl.core.types import EntityType, EnumType, StringType
-from verifier.finite import Finite, Population, cell_name, flat, individual_at
+from verifier.finite import Finite, Population, cell_name, flat
 from verifier.string_classes import class_facts, string_terms
 from verifier.symbols import quote
 from verifier.to_smt import Printer, literal, sort
@@ -64,6 +64,8 @@ class Unrolling:
         for p in self.system.params:
             name = quote(f"${p.name}")
             lines.append(f"(declare-const {name} {sort(p.type)})")
+            lines += self._bounded(name, p.type)
+            lines += self._string_facts(name) if isinstance(p.type, StringType) else []
             lines += [f"(assert (<= {literal(Const(p.low, p.type))} {name}))"] if p.low is not None else []
             lines += [f"(assert (<= {name} {literal(Const(p.high, p.type))}))"] if p.high is not None else []
         for v in self.system.state:
@@ -87,10 +89,10 @@ class Unrolling:
             variable = self.system.variable(s.var)
             assert isinstance(s.bound.type, EntityType)
             for keys in self.finite.cells(variable) if variable.init is None else ():
-                here = tuple(individual_at(k, sort) for k, sort in zip(keys, variable.keys, strict=True))
+                here = tuple(self.population.individual(k, sort) for k, sort in zip(keys, variable.keys, strict=True))
                 images: dict[Expr, Expr] = dict(zip(s.keys, here, strict=True))
                 terms = [
-                    self.finite(substitute(s.body, {**images, s.bound: individual_at(i, s.bound.type)}))
+                    self.finite(substitute(s.body, {**images, s.bound: self.population.individual(i, s.bound.type)}))
                     for i in self.population.indices(s.bound.type)
                 ]
                 text = self._print(eq(self.finite(select(variable.ref, *here)), add(*terms)))
@@ -146,7 +148,7 @@ class Unrolling:
                     continue
                 for keys in self.finite.cells(v):
                     name = cell_name(v.name, keys)
-                    here = tuple(individual_at(k, s) for k, s in zip(keys, v.keys, strict=True))
+                    here = tuple(self.population.individual(k, s) for k, s in zip(keys, v.keys, strict=True))
                     value = self.finite(after(select(v.ref, *here), action.writes))
                     if value is not Ref(name, flat(v.type), Space.STATE):
                         count += 1
@@ -230,6 +232,8 @@ class Unrolling:
         roots += [r.condition for a in self.actions for r in a.rules]
         roots += [p.expr for p in self.system.properties]
         roots += [v.init for v in self.system.state if v.init is not None]
+        roots += [v.ref for v in self.system.state]  # one that nothing reads is declared all the same
+        roots += [e for p in self.system.params for e in (p.ref, p.default)]
         roots += [i.ref for a in self.actions for i in a.inputs]
         # A literal that only stands by itself, as an initial or a written value, is a string too.
         any_string = Ref("any string", StringType(), Space.INPUT)
