@@ -173,12 +173,13 @@ def _generality(keys: Keys) -> tuple[int, Keys]:
 def _extended(var: StateVar, rows: Mapping[Keys, Value], fresh: Mapping[EntityType, list[str]]) -> dict[Keys, Value]:
     grown = dict(rows)
     for i, sort in enumerate(var.keys):
-        for pattern, value in list(grown.items()):
-            if pattern[i] == EVERYONE_ELSE:
-                for x in fresh.get(sort, ()):
-                    keys = (*pattern[:i], x, *pattern[i + 1 :])
-                    # Only the key that is filled in can be what `oneself` refers to.
-                    grown[keys] = instance(var, pattern, keys, value) if sort == var.type else value
+        alone = len(var.keys) == 1
+        for pattern in [(EVERYONE_ELSE,)] if alone else [p for p in grown if p[i] == EVERYONE_ELSE]:
+            value = grown[pattern]
+            for x in fresh.get(sort, ()):
+                keys = (*pattern[:i], x, *pattern[i + 1 :])
+                # Only the key that is filled in can be what `oneself` refers to.
+                grown[keys] = instance(var, pattern, keys, value) if sort == var.type else value
     return grown
 
 
@@ -202,6 +203,9 @@ def changes(before: State, after: State) -> tuple[Change, ...]:
 
 
 def _moves(var: StateVar, old: Mapping[Keys, Value], new: Mapping[Keys, Value]) -> list[Change]:
+    moved = [keys for keys, value in new.items() if old[keys] is not value and old[keys] != value]
+    if not any(EVERYONE_ELSE in keys for keys in moved):
+        return [Change(var.name, keys, old[keys], new[keys]) for keys in sorted(moved)]
     listed: dict[Keys, tuple[Value, Value]] = {}
     for keys in sorted(new, key=_generality):
         implied = {
