@@ -125,7 +125,6 @@ def recorded(name: str) -> list[list[str]]:
         return [line.strip().split(",") for line in lines]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "rule"), [("access", "no_session"), ("file", "not_open")])
 def test_a_recorded_log_has_exactly_one_violation(name: str, rule: str) -> None:
     system = program(f"specs/temporal/{name}.policy").system
