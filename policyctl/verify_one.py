@@ -105,7 +105,7 @@ def _verify(
 
     settings = Settings(only=only)
     if options.rlimit is not None:
-        settings = replace(settings, rlimit=options.rlimit)
+        settings = settings.within(options.rlimit)
     known = StoredAnswers(answers) if answers else None
     try:
         verification, proofs = verify_with_proofs(system, settings, runs=_runs(program), answers=known)

@@ -46,6 +46,19 @@ class Settings:
     vacuity: bool = True
     only: frozenset[str] | None = None
 
+    def within(self, rlimit: int) -> Settings:
+        """The same with `rlimit` for each obligation, and no step of the search or inference far above it."""
+        limits = replace(
+            self.limits, rlimit=min(self.limits.rlimit, rlimit), total=min(self.limits.total, 16 * rlimit)
+        )
+        return replace(
+            self,
+            rlimit=rlimit,
+            spacer_rlimit=min(self.spacer_rlimit, rlimit),
+            spacer_rlimit_last=min(self.spacer_rlimit_last, 8 * rlimit),
+            limits=limits,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
