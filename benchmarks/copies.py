@@ -1,4 +1,4 @@
-"""A policy to k copies of itself in one module: every name that it declares gets a number, and nothing is shared but time."""
+"""A policy to k copies of itself in one module: each name gets a number, nothing is shared but time."""
 
 from __future__ import annotations
 

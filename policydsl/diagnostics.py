@@ -1,6 +1,7 @@
 """Diagnostics are values: a stable code, one clause of text, a place, labels elsewhere and a help line.
 
-Text is lower case with no final period, and what the user wrote stands in backticks. Nothing here prints; `policyctl` renders.
+Text is lower case with no final period, and what the user wrote stands in backticks. Nothing here prints;
+`policyctl` renders.
 """
 
 from __future__ import annotations

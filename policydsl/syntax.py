@@ -132,7 +132,8 @@ class Unary(Node):
 
 @dataclass(frozen=True, slots=True)
 class Binary(Node):
-    """`op` is one of + - * / % == != < <= > >= and or implies iff in like matches contains `starts with` `ends with` union minus."""
+    """`op` is one of + - * / % == != < <= > >= and or implies iff in like matches contains `starts with` `ends with`
+    union minus."""
 
     op: str
     left: Expr
@@ -448,8 +449,8 @@ class RuleDecl(Declaration):
 class PropertyDecl(Declaration):
     """`[expect refuted] invariant name [on action, ...] [because "..."]: e`
 
-    kind: invariant, lemma, reachable, assert, step, assume, eventually. `goal` only for `eventually n: e leads to goal`,
-    whose leading `forall` binders stand in `binders`. `overrides` for `assert n: forbid a overrides permit b`.
+    kind: invariant, lemma, reachable, assert, step, assume, eventually. `goal` only for `eventually n: e leads to
+    goal`, whose leading `forall` binders stand in `binders`. `overrides` for `assert n: forbid a overrides permit b`.
     """
 
     kind: str

@@ -5,14 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from checked import program
 
 from policyctl.answers import FILE, StoredAnswers
-from tests.tiny import system
 from verifier import solve
 from verifier.solve import Answer
 from verifier.solvers import Solvers
 from verifier.verify import verify, verify_with_proofs
 
+POLICY = """
+module jobs
+entity Bot
+entity Job
+state done : Job -> Bool = false
+state paid : Job -> Int = 0
+action finish(principal: Bot, job: Job) {
+  require not done[job] else "done"
+  done[job] := true
+  paid[job] += 10
+}
+invariant paid_once: forall j: Job . paid[j] <= 10
+reachable somebody_is_paid: exists j: Job . paid[j] == 10
+"""
 UNSAT = "(declare-const x Int)(assert (and (< x 0) (> x 0)))"
 SAT = "(declare-const x Int)(assert (> x 0))"
 
@@ -50,11 +64,9 @@ def test_another_limit_is_another_question(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_verdicts_are_the_same_from_the_store(tmp_path: Path) -> None:
-    first, second = (
-        verify_with_proofs(system(), answers=StoredAnswers(tmp_path))[0].outcomes,
-        verify_with_proofs(system(), answers=StoredAnswers(tmp_path))[0].outcomes,
-    )
-    assert first == second == verify(system()).outcomes
+    system = program(POLICY).system
+    first, second = (verify_with_proofs(system, answers=StoredAnswers(tmp_path))[0].outcomes for _ in range(2))
+    assert first == second == verify(system).outcomes
     assert {o.status for o in first} == {"proved"}
 
 

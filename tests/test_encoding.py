@@ -10,7 +10,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policydsl.core.after import after
-from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, eq, negate, number, rebuild, select, string, subterms, truth
+from policydsl.core.expr import (
+    Apply,
+    Const,
+    Expr,
+    Op,
+    Ref,
+    Space,
+    eq,
+    negate,
+    number,
+    rebuild,
+    select,
+    string,
+    subterms,
+    truth,
+)
 from policydsl.core.system import System
 from policydsl.core.types import BOOL, EntityType, EnumType, Value
 from policydsl.interp import Request, State, evaluate, initial, step

@@ -277,9 +277,7 @@ EXAMPLES = {
         act(put(WEIGHT, THIS.ref, WHO.ref, value=SIZE.ref), put(WEIGHT, THAT.ref, WHOM.ref, value=number(5))),
         sums=[total(EACH, select(WEIGHT.ref, THIS.ref, EACH))],
     ),
-    "delegate": system_of(
-        act(put(DELEGATE, WHO.ref, value=WHOM.ref), put(REP, WHO.ref, value=SIZE.ref)), sums=[POWER]
-    ),
+    "delegate": system_of(act(put(DELEGATE, WHO.ref, value=WHOM.ref), put(REP, WHO.ref, value=SIZE.ref)), sums=[POWER]),
     "bulk over the other key": system_of(
         act(put(WEIGHT, EVERY_PROPOSAL, WHO.ref, value=SIZE.ref, binders=(EVERY_PROPOSAL,))),
         sums=[total(EACH, select(WEIGHT.ref, THIS.ref, EACH))],
@@ -373,9 +371,7 @@ def test_sums_are_replaced_wherever_they_stand() -> None:
         (Obligation("log", (ALL_REP,), big, Effect.ALLOW),),
     )
     goal = forall(QUANTIFIED, le(total(EACH, select(TRUST.ref, QUANTIFIED, EACH)), ZERO))
-    system = replace(
-        system_of(action, sums=[ALL_REP]), properties=(Property("p", PropertyKind.LEADS_TO, big, goal),)
-    )
+    system = replace(system_of(action, sums=[ALL_REP]), properties=(Property("p", PropertyKind.LEADS_TO, big, goal),))
     lowered = lower(system)
     assert sums_in(system) != []
     assert sums_in(lowered) == []
@@ -419,9 +415,7 @@ ERRORS = {
     "E347": system_of(
         act(put(REP, WHO.ref, value=SIZE.ref)),
         sums=[
-            total(
-                EACH, ite(conj(negate(eq(EACH, WHO.ref)), negate(eq(EACH, WHOM.ref))), select(REP.ref, EACH), ZERO)
-            )
+            total(EACH, ite(conj(negate(eq(EACH, WHO.ref)), negate(eq(EACH, WHOM.ref))), select(REP.ref, EACH), ZERO))
         ],
     ),
 }

@@ -1,41 +1,134 @@
-"""hand-built small system for trying the verifier"""
-from policydsl.core.expr import *
-from policydsl.core.system import *
-from policydsl.core.types import *
-Bot=EntityType("Bot"); Prop=EntityType("Proposal")
-Stage=EnumType("Stage",("Drafted","Open","Approved","Executed")); Ballot=EnumType("Ballot",("None","Yes","No"))
-def S(n,keys,t,init,**k): return StateVar(n,keys,t,init,**k)
-rep=S("reputation",(Bot,),INT,number(100)); stage=S("stage",(Prop,),Stage,case(Stage,"Drafted"))
-ballot=S("ballot",(Prop,Bot),Ballot,case(Ballot,"None")); yes=S("yes",(Prop,),INT,ZERO); execs=S("execs",(Prop,),INT,ZERO)
-prh=S("proposer.has",(Prop,),BOOL,FALSE); prv=S("proposer.value",(Prop,),Bot,individual(Bot,""))
-votes=S("votes",(Prop,Bot),INT,ZERO)
-def inp(n,t): return Input(n,t)
-pr=inp("principal",Bot); p=inp("proposal",Prop); sup=inp("support",BOOL)
-G=lambda e,r: Guard(GuardKind.REQUIRE,e,r)
-sel=lambda v,*k: select(v.ref,*k)
-submit=Action("submit",(pr,p),(G(eq(sel(stage,p.ref),case(Stage,"Drafted")),"not drafted"),),(
- Write("stage",(p.ref,),case(Stage,"Open")),Write("proposer.has",(p.ref,),TRUE),Write("proposer.value",(p.ref,),pr.ref)))
-def vote(check):
-  gs=(G(eq(sel(stage,p.ref),case(Stage,"Open")),"not open"),)
-  if check: gs+=(G(eq(sel(ballot,p.ref,pr.ref),case(Ballot,"None")),"already voted"),)
-  return Action("vote",(pr,p,sup),gs,(
-   Write("ballot",(p.ref,pr.ref),ite(sup.ref,case(Ballot,"Yes"),case(Ballot,"No"))),
-   Write("votes",(p.ref,pr.ref),add(sel(votes,p.ref,pr.ref),number(1))),
-   Write("yes",(p.ref,),ite(sup.ref,add(sel(yes,p.ref),sel(rep,pr.ref)),sel(yes,p.ref)))))
-close=Action("close",(p,),(G(eq(sel(stage,p.ref),case(Stage,"Open")),"not open"),G(le(number(300),sel(yes,p.ref)),"no quorum")),(Write("stage",(p.ref,),case(Stage,"Approved")),))
-def execute(cap):
-  prop=sel(prv,p.ref); new=add(sel(rep,prop),number(10))
-  if cap: new=arith(Op.MIN,number(1000),new)
-  return Action("execute",(pr,p),(G(eq(sel(stage,p.ref),case(Stage,"Approved")),"not approved"),),(
-   Write("stage",(p.ref,),case(Stage,"Executed")),Write("execs",(p.ref,),add(sel(execs,p.ref),number(1))),
-   Write("reputation",(prop,),ite(sel(prh,p.ref),new,sel(rep,prop)))))
-b=Ref("b#1",Bot,Space.BOUND); q=Ref("p#1",Prop,Space.BOUND)
-props=(
- Property("bounded",PropertyKind.INVARIANT,forall(b,conj(le(ZERO,sel(rep,b)),le(sel(rep,b),number(1000))))),
- Property("no_double_execution",PropertyKind.INVARIANT,forall(q,le(sel(execs,q),number(1)))),
- Property("one_ballot",PropertyKind.INVARIANT,forall(q,forall(b,le(sel(votes,q,b),number(1))))),
- Property("quorum",PropertyKind.INVARIANT,forall(q,implies(le(number(1),sel(execs,q)),le(number(300),sel(yes,q))))),
- Property("wins",PropertyKind.REACHABLE,exists(q,eq(sel(execs,q),number(1)))),
+"""A small governance system made by hand, sound or with the guard against a second vote left out."""
+
+from __future__ import annotations
+
+from policydsl.core.expr import (
+    FALSE,
+    TRUE,
+    ZERO,
+    Expr,
+    Op,
+    Ref,
+    Space,
+    add,
+    arith,
+    case,
+    conj,
+    eq,
+    exists,
+    forall,
+    implies,
+    individual,
+    ite,
+    le,
+    number,
+    select,
 )
-def system(good=True):
-  return System("mini",(),(rep,stage,ballot,yes,execs,prh,prv,votes),(submit,vote(good),close,execute(good)),props)
+from policydsl.core.system import Action, Guard, GuardKind, Input, Property, PropertyKind, StateVar, System, Write
+from policydsl.core.types import BOOL, INT, EntityType, EnumType
+
+BOT = EntityType("Bot")
+PROPOSAL = EntityType("Proposal")
+STAGE = EnumType("Stage", ("Drafted", "Open", "Approved", "Executed"))
+BALLOT = EnumType("Ballot", ("None", "Yes", "No"))
+
+REPUTATION = StateVar("reputation", (BOT,), INT, number(100))
+STAGES = StateVar("stage", (PROPOSAL,), STAGE, case(STAGE, "Drafted"))
+BALLOTS = StateVar("ballot", (PROPOSAL, BOT), BALLOT, case(BALLOT, "None"))
+YES = StateVar("yes", (PROPOSAL,), INT, ZERO)
+EXECUTIONS = StateVar("execs", (PROPOSAL,), INT, ZERO)
+HAS_PROPOSER = StateVar("proposer.has", (PROPOSAL,), BOOL, FALSE)
+PROPOSER = StateVar("proposer.value", (PROPOSAL,), BOT, individual(BOT, ""))
+VOTES = StateVar("votes", (PROPOSAL, BOT), INT, ZERO)
+
+WHO = Input("principal", BOT)
+WHAT = Input("proposal", PROPOSAL)
+SUPPORT = Input("support", BOOL)
+
+STAGE_NOW = select(STAGES.ref, WHAT.ref)
+YES_NOW = select(YES.ref, WHAT.ref)
+
+
+def _require(condition: Expr, reason: str) -> Guard:
+    return Guard(GuardKind.REQUIRE, condition, reason)
+
+
+def _in(stage: str) -> Guard:
+    return _require(eq(STAGE_NOW, case(STAGE, stage)), f"not {stage}")
+
+
+SUBMIT = Action(
+    "submit",
+    (WHO, WHAT),
+    (_in("Drafted"),),
+    (
+        Write("stage", (WHAT.ref,), case(STAGE, "Open")),
+        Write("proposer.has", (WHAT.ref,), TRUE),
+        Write("proposer.value", (WHAT.ref,), WHO.ref),
+    ),
+)
+CLOSE = Action(
+    "close",
+    (WHAT,),
+    (_in("Open"), _require(le(number(300), YES_NOW), "no quorum")),
+    (Write("stage", (WHAT.ref,), case(STAGE, "Approved")),),
+)
+
+
+def _vote(*, once: bool) -> Action:
+    cell = (WHAT.ref, WHO.ref)
+    again = _require(eq(select(BALLOTS.ref, *cell), case(BALLOT, "None")), "already voted")
+    return Action(
+        "vote",
+        (WHO, WHAT, SUPPORT),
+        (_in("Open"), again) if once else (_in("Open"),),
+        (
+            Write("ballot", cell, ite(SUPPORT.ref, case(BALLOT, "Yes"), case(BALLOT, "No"))),
+            Write("votes", cell, add(select(VOTES.ref, *cell), number(1))),
+            Write("yes", (WHAT.ref,), ite(SUPPORT.ref, add(YES_NOW, select(REPUTATION.ref, WHO.ref)), YES_NOW)),
+        ),
+    )
+
+
+def _execute(*, capped: bool) -> Action:
+    author = select(PROPOSER.ref, WHAT.ref)
+    held = select(REPUTATION.ref, author)
+    earned = add(held, number(10))
+    reward = arith(Op.MIN, number(1000), earned) if capped else earned
+    return Action(
+        "execute",
+        (WHO, WHAT),
+        (_in("Approved"),),
+        (
+            Write("stage", (WHAT.ref,), case(STAGE, "Executed")),
+            Write("execs", (WHAT.ref,), add(select(EXECUTIONS.ref, WHAT.ref), number(1))),
+            Write("reputation", (author,), ite(select(HAS_PROPOSER.ref, WHAT.ref), reward, held)),
+        ),
+    )
+
+
+B = Ref("b#1", BOT, Space.BOUND)
+P = Ref("p#1", PROPOSAL, Space.BOUND)
+EXECUTED = select(EXECUTIONS.ref, P)
+
+PROPERTIES = (
+    Property(
+        "bounded",
+        PropertyKind.INVARIANT,
+        forall(B, conj(le(ZERO, select(REPUTATION.ref, B)), le(select(REPUTATION.ref, B), number(1000)))),
+    ),
+    Property("no_double_execution", PropertyKind.INVARIANT, forall(P, le(EXECUTED, number(1)))),
+    Property("one_ballot", PropertyKind.INVARIANT, forall(P, forall(B, le(select(VOTES.ref, P, B), number(1))))),
+    Property(
+        "quorum",
+        PropertyKind.INVARIANT,
+        forall(P, implies(le(number(1), EXECUTED), le(number(300), select(YES.ref, P)))),
+    ),
+    Property("wins", PropertyKind.REACHABLE, exists(P, eq(EXECUTED, number(1)))),
+)
+STATE = (REPUTATION, STAGES, BALLOTS, YES, EXECUTIONS, HAS_PROPOSER, PROPOSER, VOTES)
+
+
+def system(good: bool = True) -> System:
+    """All properties of the good one hold; the other lets a bot vote twice, and knows no ceiling of reputation."""
+    return System("mini", (), STATE, (SUBMIT, _vote(once=good), CLOSE, _execute(capped=good)), PROPERTIES)

@@ -48,9 +48,7 @@ class Settings:
 
     def within(self, rlimit: int) -> Settings:
         """The same with `rlimit` for each obligation, and no step of the search or inference far above it."""
-        limits = replace(
-            self.limits, rlimit=min(self.limits.rlimit, rlimit), total=min(self.limits.total, 16 * rlimit)
-        )
+        limits = replace(self.limits, rlimit=min(self.limits.rlimit, rlimit), total=min(self.limits.total, 16 * rlimit))
         return replace(
             self,
             rlimit=rlimit,
