@@ -24,6 +24,7 @@ update:
     ruff check --fix .
     policyctl explain --all > docs/errors.md
     PYTHONPATH=. python tests/documents.py
+    PYTHONPATH=. python tests/dashboard.py
 
 # measure
 bench *args:
