@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import z3
+
 from policydsl.core.after import after, reads
 from policydsl.core.expr import (
     FALSE,
@@ -24,6 +26,7 @@ from policydsl.core.expr import (
     eq,
     le,
     negate,
+    number,
     refs,
     substitute,
     subterms,
@@ -33,13 +36,16 @@ from policydsl.core.system import NOW, Action, System
 from policydsl.core.types import INT, EnumType
 from verifier.ground import UngroundableError, ground
 from verifier.induction import Obligation, parameters
-from verifier.solve import Answer
-from verifier.to_smt import script
+from verifier.solve import Answer, values
+from verifier.to_smt import script, symbol
 
 TIME = Ref(NOW, INT, Space.INPUT)
 """The present moment; where a step is spoken of, the moment of the step."""
 LATER = Ref("later!", INT, Space.INPUT)
 """Any moment after the step."""
+
+WAY = Ref("way!", INT, Space.INPUT)
+"""Tells options apart that are explored together."""
 
 Discharge = Callable[[Obligation], Answer]
 
@@ -65,6 +71,7 @@ class Asker:
         self._known = [k for k in known if not _has_sum(k)]
         self._discharge = discharge
         self._answers: dict[str, bool] = {}
+        self._context = z3.Context()
         self._clock = next((v.ref for v in system.state if v.origin.value == "clock"), None)
 
     def helped_by(self, known: Sequence[Expr]) -> Asker:
@@ -99,13 +106,38 @@ class Asker:
     def no_step(self, what: str, before: Expr, link: Expr, action: Action | None = None) -> bool:
         """No allowed step, and no passing of time, is from a reachable state with `before` and satisfies `link`, which
         reads the state after the step through `NEXT`. With `action`: no step of that one."""
+        return self._impossible(what, [self._case(action, before, link)] if action else self._cases(before, link))
+
+    def which(self, what: str, before: Expr, options: Sequence[Expr]) -> list[int]:
+        """Which of `options` may hold in a reachable state with `before`: all that are not shown to be impossible."""
+        return self._ways(what, options, lambda option: [conj(before, option)])
+
+    def which_steps(self, what: str, before: Expr, links: Sequence[Expr]) -> list[int]:
+        """Which of `links` some step from `before` may satisfy; see `no_step`."""
+        return self._ways(what, links, lambda link: self._cases(before, link))
+
+    def _ways(self, what: str, options: Sequence[Expr], cases: Callable[[Expr], list[Expr]]) -> list[int]:
+        marked = disj(*(conj(eq(WAY, number(i)), option) for i, option in enumerate(options)))
+        likely = self._models(cases(marked)) if options else frozenset()
+        ruled_out = [i for i in range(len(options)) if likely is not None and i not in likely]
+        # SOUND: Z3 alone has only sorted them: what is left out is shown to be impossible as everything else is.
+        if self._impossible(what, cases(disj(*(options[i] for i in ruled_out)))):
+            return [i for i in range(len(options)) if i not in ruled_out]
+        return [i for i, option in enumerate(options) if not self._impossible(f"{what} ({i})", cases(option))]
+
+    def _models(self, cases: Sequence[Expr]) -> frozenset[int] | None:
+        """The values of `WAY` in models of `cases`."""
+        possible = _possible(cases)
+        named = reads(*possible)
+        text = self._text(possible, [k for k in self._known if reads(k) & named])
+        return values(text, symbol(WAY)[1:-1], self._context)
+
+    def _cases(self, before: Expr, link: Expr) -> list[Expr]:
         touched = {r.name for r in refs(link, space=Space.NEXT)}
         actions = [a for a in self.system.actions if any(w.var in touched for w in a.writes)]
-        cases = [self._case(a, before, link) for a in ([action] if action else actions)]
-        if action is None:
-            # SOUND: this stands for time passing and for all actions that write nothing which `link` reads.
-            cases.append(conj(before, given(before, after(link, (), Space.NEXT))))
-        return self._impossible(what, cases)
+        # SOUND: the last stands for time passing and for all actions that write nothing which `link` reads.
+        passing = conj(before, given(before, after(link, (), Space.NEXT)))
+        return [*(self._case(a, before, link) for a in actions), passing]
 
     def _case(self, action: Action, before: Expr, link: Expr) -> Expr:
         apart: dict[Expr, Expr] = {
@@ -117,10 +149,7 @@ class Asker:
         return conj(before, given(before, step))
 
     def _impossible(self, what: str, cases: Sequence[Expr]) -> bool:
-        for c in cases:
-            if _has_sum(c):
-                raise UngroundableError(c)
-        cases = [c for c in cases if c is not FALSE]
+        cases = _possible(cases)
         if not cases or self._unsatisfiable(what, cases, ()):
             return True
         named = reads(*cases)
@@ -130,14 +159,24 @@ class Asker:
             return True
         return False
 
-    def _unsatisfiable(self, what: str, cases: Sequence[Expr], known: Sequence[Expr]) -> bool:
+    def _text(self, cases: Sequence[Expr], known: Sequence[Expr]) -> str:
         main = disj(*(_apart(i, case, ground([case, *known], strict=True)) for i, case in enumerate(cases)))
-        text = script([main, *parameters(self.system, [main])])
+        return script([main, *parameters(self.system, [main])])
+
+    def _unsatisfiable(self, what: str, cases: Sequence[Expr], known: Sequence[Expr]) -> bool:
+        text = self._text(cases, known)
         found = self._answers.get(text)
         if found is None:
             # SOUND: anything but `unsat`, found by both solvers, leaves the possibility open.
             found = self._answers[text] = self._discharge(Obligation(what, text)) is Answer.UNSAT
         return found
+
+
+def _possible(cases: Sequence[Expr]) -> list[Expr]:
+    for c in cases:
+        if _has_sum(c):
+            raise UngroundableError(c)
+    return [c for c in cases if c is not FALSE]
 
 
 def given(before: Expr, e: Expr) -> Expr:

@@ -104,7 +104,8 @@ def _explore(asker: Asker, split: Split, given: Expr, open_: Expr, kept: Expr) -
     def phase(name: str, formula: Expr) -> Phase:
         return Phase(name, conj(formula, kept, open_))
 
-    start = [n for n, f in split if not asker.never(f"does not start in {n}", given, open_, f)]
+    names = [n for n, _ in split]
+    start = [names[i] for i in asker.which("starts nowhere else", conj(given, open_), [f for _, f in split])]
     found: dict[str, Phase] = {}
     edges: list[tuple[str, str]] = []
     work = list(start)
@@ -115,11 +116,11 @@ def _explore(asker: Asker, split: Split, given: Expr, open_: Expr, kept: Expr) -
             continue
         here = found[name] = phase(name, formulas[name])
         # SOUND: whatever is not shown to be impossible counts as a way on.
-        for other, formula in split:
-            link = primed(conj(formula, open_))
-            if other != name and not asker.no_step(f"{name} is not followed by {other}", here.formula, link):
-                edges.append((name, other))
-                work.append(other)
+        others = [n for n in names if n != name]
+        links = [primed(conj(formulas[n], open_)) for n in others]
+        following = [others[i] for i in asker.which_steps(f"nothing else follows {name}", here.formula, links)]
+        edges += [(name, other) for other in following]
+        work += following
     return Pending(tuple(found.values()), tuple(found[n] for n in start), tuple(edges))
 
 

@@ -30,6 +30,21 @@ def with_z3(script: str, rlimit: int = RLIMIT, context: z3.Context | None = None
     return Answer.SAT if answer == z3.sat else Answer.UNKNOWN
 
 
+def values(script: str, name: str, context: z3.Context, rlimit: int = RLIMIT) -> frozenset[int] | None:
+    """The values that the integer `name` has in models of `script`, according to Z3; None when it gives up."""
+    solver = z3.Solver(ctx=context)
+    solver.set("random_seed", 0)
+    solver.set("rlimit", rlimit)
+    solver.from_string(script)
+    constant = z3.Int(name, context)
+    found: set[int] = set()
+    while (answer := solver.check()) == z3.sat:
+        value = solver.model().eval(constant, model_completion=True).as_long()
+        found.add(value)
+        solver.add(constant != value)
+    return frozenset(found) if answer == z3.unsat else None
+
+
 def with_cvc5(script: str, rlimit: int = CVC5_RLIMIT) -> Answer:
     """cvc5's answer to the same text."""
     solver = cvc5.Solver(cvc5.TermManager())
