@@ -222,3 +222,20 @@ action go(text: String, other: String) {
 invariant same: last == "" or first == domain
 """)
     assert isinstance(found["same"], Refuted)
+
+
+def test_the_search_knows_which_strings_there_are() -> None:
+    found = verdicts("""
+pattern key = "k-[a-c]+"
+state last: String = ""
+state leaks: Int = 0
+action say(text: String) {
+  last := text
+  if text like "*k-a*" { leaks := min(leaks + 1, 2) }
+}
+invariant dry: leaks == 0
+invariant clean: not (last contains key)
+invariant exact: not (last matches key) or last ends with "b" or last like "??"
+invariant both: not (last like "a*" and last ends with "b" and last like "??")
+""")
+    assert {n: len(v.trace.steps) for n, v in found.items() if isinstance(v, Refuted)} == dict.fromkeys(found, 1)

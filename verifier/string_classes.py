@@ -78,7 +78,7 @@ def class_facts(strings: dict[Expr, str], order: list[Expr]) -> tuple[list[str],
         tested = tuple(p for p in patterns if p in group.patterns)
         if tested:
             for term in group.terms:
-                facts += _which_exist(term, tested, [str(c.value) for c in literals])
+                facts += which_exist(term, tested, [str(c.value) for c in literals])
     return head, facts
 
 
@@ -111,7 +111,7 @@ def _groups(strings: dict[Expr, str], order: list[Expr]) -> list[_Group]:
     return groups
 
 
-def _which_exist(term: str, patterns: tuple[str, ...], literals: list[str]) -> list[str]:
+def which_exist(term: str, patterns: tuple[str, ...], literals: list[str]) -> list[str]:
     """That `term` is in one of the classes that exist; of too many patterns, that it is so for each two of them."""
     found = _classes(patterns + tuple(map(regular.quote, literals)))
     if found is not None:
@@ -122,7 +122,7 @@ def _which_exist(term: str, patterns: tuple[str, ...], literals: list[str]) -> l
         return [f"(assert (or {' '.join(cubes)}))"]
     if len(patterns) == 1 or len(patterns) > MANY:
         return []
-    return [fact for pair in combinations(patterns, 2) for fact in _which_exist(term, pair, [])]
+    return [fact for pair in combinations(patterns, 2) for fact in which_exist(term, pair, [])]
 
 
 def _cube(tests: list[str], membership: tuple[bool, ...]) -> str:

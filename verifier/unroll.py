@@ -9,7 +9,7 @@ from policydsl.core.expr import Const, Expr, Ref, Space, add, eq, select, substi
 from policydsl.core.system import Action, Input, System
 from policydsl.core.types import EntityType, EnumType, StringType
 from verifier.finite import Finite, Population, cell_name, flat
-from verifier.string_classes import class_facts, string_terms
+from verifier.string_classes import class_facts, patterns_in, string_terms, which_exist
 from verifier.symbols import quote
 from verifier.to_smt import Printer, literal, sort
 
@@ -247,12 +247,10 @@ class Unrolling:
 
     def _string_facts(self, name: str) -> list[str]:
         order = self.string_terms()
-        fake = Ref("one string", StringType(), Space.INPUT)
-        literals: dict[Expr, str] = dict.fromkeys(string_literals(order), "")
-        _, everything = class_facts({**literals, fake: name}, order)
-        _, without = class_facts(literals, order)
-        return everything[len(without) :]
+        # Any string may come to stand anywhere, so it is told of all patterns.
+        patterns = patterns_in(order)
+        return which_exist(name, patterns, [str(e.value) for e in string_literals(order)]) if patterns else []
 
 
-def string_literals(order: list[Expr]) -> list[Expr]:
+def string_literals(order: list[Expr]) -> list[Const]:
     return [e for e in string_terms(order) if isinstance(e, Const)]
