@@ -239,3 +239,23 @@ invariant exact: not (last matches key) or last ends with "b" or last like "??"
 invariant both: not (last like "a*" and last ends with "b" and last like "??")
 """)
     assert {n: len(v.trace.steps) for n, v in found.items() if isinstance(v, Refuted)} == dict.fromkeys(found, 1)
+
+
+def test_everybody_else_may_start_differently() -> None:
+    found = verdicts("""
+entity Bot { root }
+entity Item { thing }
+state owner: Item -> Bot = any
+state bal: Bot -> Int = any
+state other: Bot -> Int = any
+state n: Int = 0
+state m: Int = 0
+action a(principal: Bot) { require forall i: Item . owner[i] != principal   n := 1 }
+action b(principal: Bot) { require forall b: Bot . other[b] == 2 require sum(b: Bot . bal[b]) == 3  m := 1 }
+invariant nobodys: forall i: Item . owner[i] != root
+invariant never_a: n == 0
+invariant never_b: m == 0
+invariant small: sum(b: Bot . bal[b]) <= 5
+""")
+    lengths = {n: len(v.trace.steps) for n, v in found.items() if isinstance(v, Refuted)}
+    assert lengths == {"nobodys": 0, "never_a": 1, "never_b": 1, "small": 0}

@@ -13,7 +13,7 @@ import z3
 
 from policydsl.core.expr import Expr, conj, negate
 from policydsl.core.system import Property, PropertyKind, System
-from policydsl.interp import Request, evaluate, run, start_faults, states, violated
+from policydsl.interp import Request, UnfitError, evaluate, run, start_faults, states, violated
 from policydsl.trace import Trace
 from verifier.finite import population
 from verifier.from_model import Reader
@@ -252,7 +252,10 @@ class Searcher:
     def _read(self, goal: Goal, step: int, *, shrink: bool) -> Trace | None:
         reader = Reader(self.system, self.unrolling, self.solver, self.check, step + bool(goal.action))
         requests, params, start = reader.smallest() if shrink else reader.plain()
-        trace, _ = run(self.system, requests, params, start)
+        try:
+            trace, _ = run(self.system, requests, params, start)
+        except UnfitError:
+            return None
         # SOUND: a run counts only if the reference interpreter confirms what the solver claims.
         return trace if self._reached(goal, trace) else None
 

@@ -9,7 +9,7 @@ import z3
 from policydsl.core.system import NOW, Action, Origin, System
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, StringType, Value
 from policydsl.interp import Request
-from policydsl.state import default_value
+from policydsl.state import EVERYONE_ELSE, default_value
 from policydsl.trace import Cell
 from verifier.finite import Population, cell_name
 from verifier.string_classes import StringChooser, string_sort, string_symbol
@@ -215,11 +215,15 @@ class Reader:
         for v in self.system.state:
             if v.init is not None or v.origin is Origin.GHOST:
                 continue
+            own: list[Cell] = []
             for keys in self.unrolling.finite.cells(v):
-                if any(k >= len(self.names[s]) for k, s in zip(keys, v.keys, strict=True)):
-                    continue
-                value = self._read(f"{cell_name(v.name, keys)}@0", v.type, strings)
-                if value != default_value(v.type):
-                    called = tuple(self.names[s][k] for k, s in zip(keys, v.keys, strict=True))
-                    cells.append(Cell(v.name, called, value))
+                # The index after the last name is anybody else.
+                called = tuple([*self.names[s], EVERYONE_ELSE][k] for k, s in zip(keys, v.keys, strict=True))
+                own.append(Cell(v.name, called, self._read(f"{cell_name(v.name, keys)}@0", v.type, strings)))
+            default = default_value(v.type)
+            if len(v.keys) == 1 and own[-1].keys == (EVERYONE_ELSE,) and own[-1].value != default:
+                default = own[-1].value
+                cells.append(own[-1])
+            general = any(EVERYONE_ELSE in c.keys and c.value != default for c in own)
+            cells += [c for c in own if general or (c.value != default and EVERYONE_ELSE not in c.keys)]
         return cells

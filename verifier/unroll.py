@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policydsl.core.after import after
-from policydsl.core.expr import Const, Expr, Ref, Space, add, eq, select, substitute, subterms
+from policydsl.core.expr import ZERO, Const, Expr, Ref, Space, add, eq, select, substitute, subterms
 from policydsl.core.system import Action, Input, System
 from policydsl.core.types import EntityType, EnumType, StringType
 from verifier.finite import Finite, Population, cell_name, flat
@@ -95,8 +95,10 @@ class Unrolling:
                     self.finite(substitute(s.body, {**images, s.bound: self.population.individual(i, s.bound.type)}))
                     for i in self.population.indices(s.bound.type)
                 ]
-                text = self._print(eq(self.finite(select(variable.ref, *here)), add(*terms)))
-                lines.append(f"(assert {self._at(text, 0)})")
+                facts = [eq(self.finite(select(variable.ref, *here)), add(*terms))]
+                if s.bound.type in self.population.others:
+                    facts.append(eq(terms[-1], ZERO))  # anybody else is infinitely many
+                lines += [f"(assert {self._at(self._print(f), 0)})" for f in facts]
         return lines
 
     def _print(self, e: Expr) -> str:
