@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policydsl.core.after import after
-from policydsl.core.expr import Apply, Expr, Op, Ref, Space, forall, implies, negate, refs, substitute
+from policydsl.core.expr import TRUE, Apply, Expr, Op, Ref, Space, forall, implies, negate, refs, substitute
 from policydsl.core.system import Action, Property, PropertyKind, System
 from policydsl.core.types import EntityType
 
@@ -28,12 +28,15 @@ def claims(system: System, prop: Property) -> list[Claim]:
         case PropertyKind.REACHABLE:
             return [Claim(prop.name, negate(prop.expr))]
         case PropertyKind.ASSERT:
-            return [_request(prop, a, implies(a.assumed, prop.expr)) for a in _about(system, prop)]
+            found = [_request(prop, a, implies(a.assumed, prop.expr)) for a in _about(system, prop)]
+            return found or [Claim(prop.name, TRUE, over_requests=True)]
         case PropertyKind.STEP:
-            return [
+            found = [
                 _request(prop, a, implies(a.allowed, after(prop.expr, a.writes, Space.NEXT)))
                 for a in _about(system, prop)
             ]
+            # In a part that no action belongs to, what happens elsewhere still has to keep the property.
+            return found or [Claim(prop.name, after(prop.expr, (), Space.NEXT), over_requests=True)]
         case PropertyKind.LEADS_TO:
             return []
 
