@@ -18,6 +18,8 @@ from policydsl.core.types import BOOL, INT, STRING, EntityType, EnumType, MapTyp
 class Op(Enum):
     """Every operator there is. A new one needs a row in each back end's table; a test compares the tables."""
 
+    __hash__ = object.__hash__  # members are unique, and this one is not computed in Python
+
     NOT = "not"
     AND = "and"
     OR = "or"
@@ -118,8 +120,11 @@ class Apply:
     bound: bool
 
     def __new__(cls, op: Op, args: tuple[Expr, ...], type: Type) -> Apply:
-        key = (op, tuple(map(id, args)), type)
+        key: tuple[object, ...] = (op, *map(id, args))
         found = _APPLIES.get(key)
+        if found is not None and found.type is not type and found.type != type:
+            key = (*key, type)  # a type hashes slowly, and all but never differs where operator and arguments do not
+            found = _APPLIES.get(key)
         if found is None:
             found = object.__new__(cls)
             object.__setattr__(found, "op", op)
@@ -194,25 +199,30 @@ def negate(a: Expr) -> Expr:
     return Apply(Op.NOT, (a,), BOOL)
 
 
-def _flat(op: Op, parts: Iterable[Expr]) -> Iterator[Expr]:
+def _flat(op: Op, parts: Iterable[Expr]) -> list[Expr]:
+    flat: list[Expr] = []
     for part in parts:
         if isinstance(part, Apply) and part.op is op:
-            yield from part.args
+            flat += part.args
         else:
-            yield part
+            flat.append(part)
+    return flat
 
 
 def _junction(op: Op, unit: Const, zero: Const, parts: Iterable[Expr]) -> Expr:
     kept: dict[Expr, None] = {}
     denied: set[Expr] = set()
     for part in _flat(op, parts):
-        opposite = part.args[0] if isinstance(part, Apply) and part.op is Op.NOT else None
-        if part is zero or part in denied or (opposite is not None and opposite in kept):
+        if part is unit:
+            continue
+        if part is zero or part in denied:
             return zero
-        if opposite is not None:
+        if isinstance(part, Apply) and part.op is Op.NOT:
+            opposite = part.args[0]
+            if opposite in kept:
+                return zero
             denied.add(opposite)
-        if part is not unit:
-            kept[part] = None
+        kept[part] = None
     if not kept:
         return unit
     return next(iter(kept)) if len(kept) == 1 else Apply(op, tuple(kept), BOOL)
@@ -352,39 +362,32 @@ def total(bound: Ref, body: Expr) -> Expr:
     return ZERO if body is ZERO else Apply(Op.SUM, (bound, body), INT)
 
 
+_REBUILD: dict[Op, Callable[..., Expr]] = {
+    Op.NOT: negate,
+    Op.AND: conj,
+    Op.OR: disj,
+    Op.IMPLIES: implies,
+    Op.EQ: eq,
+    Op.ITE: ite,
+    Op.ADD: add,
+    Op.SUB: sub,
+    Op.MUL: lambda a, b: arith(Op.MUL, a, b),
+    Op.DIV: lambda a, b: arith(Op.DIV, a, b),
+    Op.MOD: lambda a, b: arith(Op.MOD, a, b),
+    Op.MIN: lambda a, b: arith(Op.MIN, a, b),
+    Op.MAX: lambda a, b: arith(Op.MAX, a, b),
+    Op.LE: le,
+    Op.LT: lt,
+    Op.FORALL: forall,
+    Op.EXISTS: exists,
+    Op.SUM: total,
+}
+
+
 def rebuild(op: Op, args: tuple[Expr, ...], type: Type) -> Expr:
     """`op` applied to `args`, folded: what the smart constructors would have made."""
-    match op:
-        case Op.NOT:
-            return negate(args[0])
-        case Op.AND:
-            return conj(*args)
-        case Op.OR:
-            return disj(*args)
-        case Op.IMPLIES:
-            return implies(args[0], args[1])
-        case Op.EQ:
-            return eq(args[0], args[1])
-        case Op.ITE:
-            return ite(args[0], args[1], args[2])
-        case Op.ADD:
-            return add(*args)
-        case Op.SUB:
-            return sub(args[0], args[1])
-        case Op.LE:
-            return le(args[0], args[1])
-        case Op.LT:
-            return lt(args[0], args[1])
-        case Op.MUL | Op.DIV | Op.MOD | Op.MIN | Op.MAX:
-            return arith(op, args[0], args[1])
-        case Op.FORALL:
-            return forall(args[0], args[1])  # type: ignore[arg-type]
-        case Op.EXISTS:
-            return exists(args[0], args[1])  # type: ignore[arg-type]
-        case Op.SUM:
-            return total(args[0], args[1])  # type: ignore[arg-type]
-        case Op.MATCHES | Op.SELECT:
-            return Apply(op, args, type)
+    make = _REBUILD.get(op)
+    return Apply(op, args, type) if make is None else make(*args)
 
 
 def transform(root: Expr, leaf: Callable[[Expr], Expr | None], memo: dict[Expr, Expr] | None = None) -> Expr:
@@ -400,11 +403,11 @@ def transform(root: Expr, leaf: Callable[[Expr], Expr | None], memo: dict[Expr, 
         if found is None:
             found = leaf(e)
             if found is None:
+                found = e
                 if isinstance(e, Apply):
-                    args = tuple(go(a) for a in e.args)
-                    found = e if all(a is b for a, b in zip(args, e.args, strict=True)) else rebuild(e.op, args, e.type)
-                else:
-                    found = e
+                    args = tuple([go(a) for a in e.args])
+                    if args != e.args:
+                        found = rebuild(e.op, args, e.type)
             seen[e] = found
         return found
 
@@ -423,16 +426,20 @@ def substitute(root: Expr, images: dict[Expr, Expr]) -> Expr:
 def subterms(*roots: Expr) -> Iterator[Expr]:
     """Every distinct sub-term, arguments before the terms that use them."""
     seen: set[Expr] = set()
-    stack: list[tuple[Expr, bool]] = [(root, False) for root in reversed(roots)]
-    while stack:
-        e, ready = stack.pop()
-        if ready:
-            yield e
-        elif e not in seen:
-            seen.add(e)
-            stack.append((e, True))
-            if isinstance(e, Apply):
-                stack.extend((a, False) for a in reversed(e.args))
+    order: list[Expr] = []
+
+    def visit(e: Expr) -> None:
+        seen.add(e)
+        if isinstance(e, Apply):
+            for a in e.args:
+                if a not in seen:
+                    visit(a)
+        order.append(e)
+
+    for root in roots:
+        if root not in seen:
+            visit(root)
+    return iter(order)
 
 
 def refs(*roots: Expr, space: Space | None = None) -> tuple[Ref, ...]:
