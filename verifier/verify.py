@@ -123,6 +123,7 @@ class _Run:
         self.proofs: dict[str, Proof] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.reasons: dict[str, str] = {}
+        self.tried: dict[str, tuple[dict[str, Expr], str]] = {}  # claims in vain: with what, and why not
         self.facts: list[SumFact] | None = None  # of the sums; None when more may be provable now
         self.properties = [p for p in system.properties if settings.only is None or p.name in settings.only]
 
@@ -242,8 +243,17 @@ class _Run:
 
     def simple(self, claim: Claim) -> Proof | str:
         known = self._about(claim)
+        before = self.tried.get(claim.name)
+        if before is not None and before[0] == known:
+            return before[1]
+        found = self._simple(claim, known, again=before is not None)
+        if isinstance(found, str):
+            self.tried[claim.name] = known, found
+        return found
+
+    def _simple(self, claim: Claim, known: dict[str, Expr], *, again: bool) -> Proof | str:
         try:
-            for helpers in ({}, known) if claim.over_requests else (known,):
+            for helpers in ({}, known) if claim.over_requests and not again else (known,):
                 what = f"{claim.name}: follows from what is proved" if helpers else f"{claim.name}: holds as it stands"
                 direct = entails_obligation(self.system, what, list(helpers.values()), claim.formula)
                 if self.discharge(direct) is Answer.UNSAT:
