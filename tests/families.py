@@ -3,6 +3,8 @@
 Each choice of ways is a policy; which of its claims are true then is for the verifier, and for all runs, to say.
 """
 
+# ruff: noqa: E501 - the policies are one declaration a line
+
 from __future__ import annotations
 
 import re
