@@ -7,7 +7,9 @@ satisfiable one may be spurious and is never reported without a replay.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import product
+from typing import TypeAlias
 
 from policydsl.core.expr import (
     FALSE,
@@ -168,28 +170,40 @@ def skolemise(e: Expr, names: Names) -> Expr:
 
 def individuals(roots: Iterable[Expr]) -> dict[EntityType, list[Expr]]:
     """Terms that name an individual without mentioning a bound one, by sort, in order of appearance."""
-    roots = list(roots)
-    order = list(subterms(*roots))
-    binders = {e.args[0] for e in order if isinstance(e, Apply) and e.op in QUANTIFIERS}
-    open_terms: set[Expr] = set(binders)
-    found: dict[EntityType, list[Expr]] = {}
+    found: dict[EntityType, dict[Expr, None]] = {}
+    for root in roots:
+        for e in _individuals(root):
+            assert isinstance(e.type, EntityType)
+            found.setdefault(e.type, {})[e] = None
+    return {s: list(terms) for s, terms in found.items()}
+
+
+@lru_cache(maxsize=1 << 14)
+def _individuals(root: Expr) -> tuple[Expr, ...]:
+    order = list(subterms(root))
+    open_terms: set[Expr] = {e.args[0] for e in order if isinstance(e, Apply) and e.op in QUANTIFIERS}
+    found: list[Expr] = []
     for e in order:
-        if isinstance(e, Apply) and any(a in open_terms for a in e.args):
+        if open_terms and isinstance(e, Apply) and not open_terms.isdisjoint(e.args):
             open_terms.add(e)
         elif isinstance(e.type, EntityType) and e not in open_terms and _names_one(e):
-            found.setdefault(e.type, []).append(e)
-    return found
+            found.append(e)
+    return tuple(found)
 
 
 def _names_one(e: Expr) -> bool:
     return not isinstance(e, Apply) or e.op is Op.SELECT
 
 
-def _instantiate(e: Expr, terms: dict[EntityType, list[Expr]], names: Names) -> Expr:
+Instances: TypeAlias = dict[tuple[Expr, ...], Expr]
+"""Universal formulas and individuals to what the formulas say of them, with Skolem names of their own."""
+
+
+def _instantiate(e: Expr, terms: dict[EntityType, list[Expr]], names: Names, known: Instances) -> Expr:
     if not isinstance(e, Apply) or not has_quantifier(e):
         return e
     if e.op in (Op.AND, Op.OR):
-        return rebuild(e.op, tuple(_instantiate(a, terms, names) for a in e.args), BOOL)
+        return rebuild(e.op, tuple(_instantiate(a, terms, names, known) for a in e.args), BOOL)
     assert e.op is Op.FORALL, e
     bounds: list[Ref] = []
     body: Expr = e
@@ -203,8 +217,11 @@ def _instantiate(e: Expr, terms: dict[EntityType, list[Expr]], names: Names) -> 
     for choice in product(*pools):
         if len(instances) >= MAX_INSTANCES:
             break
-        instance = skolemise(substitute(body, dict(zip(bounds, choice, strict=True))), names)
-        instances.append(_instantiate(instance, terms, names))
+        instance = known.get((e, *choice))
+        if instance is None:
+            instance = skolemise(substitute(body, dict(zip(bounds, choice, strict=True))), names)
+            known[e, *choice] = instance
+        instances.append(_instantiate(instance, terms, names, known))
     return conj(*instances)
 
 
@@ -221,9 +238,10 @@ def ground(assertions: Sequence[Expr], rounds: int = ROUNDS, *, strict: bool = F
     closed = [_closed(a, names, strict=strict) for a in assertions]
     result = closed
     terms = individuals(closed)
+    known: Instances = {}
     for _ in range(rounds):
-        # SOUND: each instance of a universal is implied by it; Skolem names are new in each instance.
-        result = [_instantiate(a, terms, names) for a in closed]
+        # SOUND: each instance of a universal is implied by it; its Skolem names are its own, in all rounds the same.
+        result = [_instantiate(a, terms, names, known) for a in closed]
         grown = individuals(result)
         if all(set(grown.get(s, ())) <= set(terms.get(s, ())) for s in grown):
             break

@@ -416,11 +416,19 @@ def transform(root: Expr, leaf: Callable[[Expr], Expr | None], memo: dict[Expr, 
 
 def substitute(root: Expr, images: dict[Expr, Expr]) -> Expr:
     """Replace each key of `images` by its image, simultaneously."""
-    if not images:
-        return root
-    if all(isinstance(i, Ref) and i.space is Space.BOUND for i in images):
-        return transform(root, lambda e: images.get(e, e if isinstance(e, Apply) and not e.bound else None))
-    return transform(root, images.get)
+    bound = all(isinstance(i, Ref) and i.space is Space.BOUND for i in images)
+    memo = dict(images)
+
+    def go(e: Expr) -> Expr:
+        found = memo.get(e)
+        if found is None:
+            if not isinstance(e, Apply) or (bound and not e.bound):
+                return e
+            args = tuple([go(a) for a in e.args])
+            found = memo[e] = e if args == e.args else rebuild(e.op, args, e.type)
+        return found
+
+    return go(root) if images else root
 
 
 def subterms(*roots: Expr) -> Iterator[Expr]:
