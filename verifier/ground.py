@@ -101,12 +101,17 @@ def _lift(assertion: Expr, names: Names) -> Expr:
     others named as Booleans."""
     defined: dict[Expr, Expr] = {}
 
+    def named(e: Expr) -> Expr:
+        if e not in defined:
+            defined[e] = names.truth()
+        return defined[e]
+
     def inside(e: Expr) -> Expr | None:
-        if isinstance(e, Apply) and e.op in QUANTIFIERS:
-            if e not in defined:
-                defined[e] = names.truth()
-            return defined[e]
-        return None
+        return named(e) if isinstance(e, Apply) and e.op in QUANTIFIERS else None
+
+    def twice(e: Expr) -> Expr:
+        # What is asked about both ways would double with each level, so it gets a name if it is closed.
+        return named(e) if has_quantifier(e) and not free_bounds(e) else go(e)
 
     def by_cases(e: Expr) -> Expr:
         open_ = _open_conditions(e)
@@ -121,7 +126,11 @@ def _lift(assertion: Expr, names: Names) -> Expr:
     def go(e: Expr) -> Expr:
         if not isinstance(e, Apply) or not has_quantifier(e):
             return e
-        if e.type == BOOL and (e.op in LOGICAL or (e.op is Op.EQ and e.args[0].type == BOOL)):
+        if e.op is Op.ITE and e.type == BOOL:
+            return rebuild(e.op, (twice(e.args[0]), go(e.args[1]), go(e.args[2])), BOOL)
+        if e.op is Op.EQ and e.args[0].type == BOOL:
+            return rebuild(e.op, tuple(map(twice, e.args)), BOOL)
+        if e.op in LOGICAL:
             return rebuild(e.op, tuple(map(go, e.args)), BOOL)
         if e.op in QUANTIFIERS:
             return rebuild(e.op, (e.args[0], go(e.args[1])), BOOL)
@@ -132,7 +141,7 @@ def _lift(assertion: Expr, names: Names) -> Expr:
     while len(explained) < len(defined):  # an explanation may name further conditions
         for quantified in [q for q in defined if q not in explained]:
             # SOUND: each new name stands for exactly one closed formula, so models correspond one to one.
-            parts.append(eq(defined[quantified], go(quantified)))
+            parts += [implies(defined[quantified], go(quantified)), implies(go(quantified), defined[quantified])]
             explained.add(quantified)
     return conj(*parts)
 
@@ -234,6 +243,8 @@ def ground(assertions: Sequence[Expr], rounds: int = ROUNDS, *, strict: bool = F
 
     One that has too many cases is left out, or raises `UngroundableError` if `strict`.
     """
+    if not any(map(has_quantifier, assertions)):
+        return list(assertions)
     names = Names()
     closed = [_closed(a, names, strict=strict) for a in assertions]
     result = closed

@@ -27,6 +27,7 @@ from policydsl.core.expr import (
     le,
     negate,
     number,
+    rebuild,
     refs,
     substitute,
     subterms,
@@ -72,6 +73,7 @@ class Asker:
         self._discharge = discharge
         self._answers: dict[str, bool] = {}
         self._context = z3.Context()
+        self._after: dict[str, dict[Expr, Expr]] = {}
         self._clock = next((v.ref for v in system.state if v.origin.value == "clock"), None)
 
     def helped_by(self, known: Sequence[Expr]) -> Asker:
@@ -145,7 +147,8 @@ class Asker:
             for i in action.inputs
             if not (self.timed and i.ref is TIME)
         }
-        step = substitute(conj(action.allowed, after(link, action.writes, Space.NEXT)), apart)
+        memo = self._after.setdefault(action.name, {}) if action in self.system.actions else None
+        step = substitute(conj(action.allowed, after(link, action.writes, Space.NEXT, memo)), apart)
         return conj(before, given(before, step))
 
     def _impossible(self, what: str, cases: Sequence[Expr]) -> bool:
@@ -189,14 +192,20 @@ def given(before: Expr, e: Expr) -> Expr:
             values[sides[0]] = sides[1]
 
     # SOUND: equals are put for equals, beside the formula that says that they are equal.
-    def fold(t: Expr) -> Expr | None:
-        if t in values:
-            return values[t]
-        if (sides := _sides(t)) is not None:
-            return _equal(transform(sides[0], fold), sides[1])
-        return None
+    def fold(t: Expr) -> Expr:
+        found = values.get(t)
+        if found is None:
+            if not isinstance(t, Apply):
+                return t
+            if (sides := _sides(t)) is not None:
+                found = _equal(fold(sides[0]), sides[1])
+            else:
+                args = tuple([fold(a) for a in t.args])
+                found = t if args == t.args else rebuild(t.op, args, t.type)
+            values[t] = found
+        return found
 
-    return transform(e, fold)
+    return fold(e)
 
 
 def _sides(e: Expr) -> tuple[Expr, Const] | None:

@@ -57,7 +57,7 @@ class Solvers:
         found = self._known(key)
         if found is None:
             found = self._learn(key, spacer.propose(problem.text, rlimit, options))
-        return spacer.read(found, problem)
+        return spacer.read(found, problem, self._context)
 
     def _key(self, *parts: object) -> str:
         return hashlib.sha256(json.dumps([*parts, self._versions], sort_keys=True).encode()).hexdigest()

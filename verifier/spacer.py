@@ -58,7 +58,7 @@ OPTIONS: tuple[dict[str, bool], ...] = (
 
 def solve(problem: Problem, rlimit: int = RLIMIT, options: int = 0) -> Expr | Failure:
     """A formula over `problem.arguments` that satisfies the clauses, or why there is none."""
-    return read(propose(problem.text, rlimit, options), problem)
+    return read(propose(problem.text, rlimit, options), problem, z3.Context())
 
 
 def propose(text: str, rlimit: int, options: int) -> str:
@@ -88,14 +88,14 @@ def propose(text: str, rlimit: int, options: int) -> str:
     return "true"
 
 
-def read(answer: str, problem: Problem) -> Expr | Failure:
+def read(answer: str, problem: Problem, context: z3.Context) -> Expr | Failure:
     """The core formula over `problem.arguments` that `propose` has written, or the failure that it has named."""
     if answer in Failure.__members__:
         return Failure[answer]
     arguments = {f"x{i}": a for i, a in enumerate(problem.arguments)}
     declared = "".join(f"(declare-const {x} {sort(a.type)})" for x, a in arguments.items())
     try:
-        (term,) = z3.parse_smt2_string(f"{declared}(assert (or {answer}))", ctx=z3.Context())
+        (term,) = z3.parse_smt2_string(f"{declared}(assert (or {answer}))", ctx=context)
         return _to_core(term, arguments)
     except (UnreadableError, z3.Z3Exception, ValueError):
         return Failure.GAVE_UP

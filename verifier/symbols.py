@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from policydsl.core.types import EntityType
 
 
+@lru_cache(maxsize=1 << 14)
 def plain(name: str) -> str:
     """`name` in characters that a quoted symbol may hold: others become `%` and their code point."""
     return "".join(c if c.isascii() and c.isprintable() and c not in "\\|%" else f"%{ord(c):x};" for c in name)

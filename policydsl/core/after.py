@@ -26,13 +26,16 @@ def read_after(variable: Ref, keys: tuple[Expr, ...], writes: Iterable[Write]) -
     return value
 
 
-def after(expr: Expr, writes: tuple[Write, ...], space: Space = Space.STATE) -> Expr:
+def after(
+    expr: Expr, writes: tuple[Write, ...], space: Space = Space.STATE, memo: dict[Expr, Expr] | None = None
+) -> Expr:
     """`expr` with every read of a state variable in `space` taken after `writes`; the result reads the state before.
 
     With `space=NEXT` the reads of the state before stay as they are: that is how a step property becomes one formula.
+    Calls with the same `writes` and `space` may share a `memo`.
     """
     written = {w.var for w in writes}
-    memo: dict[Expr, Expr] = {}
+    memo = {} if memo is None else memo
 
     def go(e: Expr) -> Expr:
         found = memo.get(e)
