@@ -225,13 +225,7 @@ def goal_is_assumed_afterwards(right: Any) -> Any:
 
 
 def only_what_is_allowed(right: Any) -> Any:
-    def wrong(system: System, prop: Any) -> Any:
-        for claim in right(system, prop):
-            action = system.action(prop.action) if prop.action else None
-            formula = implies(action.allowed, claim.formula) if action else claim.formula
-            yield claims_module.Claim(claim.name, formula, claim.over_requests)
-
-    return lambda system, prop: list(wrong(system, prop))
+    return lambda prop, action, formula: right(prop, action, implies(action.allowed, formula))
 
 
 def step_reads_one_state(right: Any) -> Any:
@@ -280,7 +274,7 @@ MISTAKES: list[tuple[Any, str, Callable[[Any], Any], str]] = [
     (induction, "writers", only_the_first_action, "two"),
     (induction, "breaking_step", goal_is_assumed_afterwards, "not_negative"),
     (claims_module, "after", step_reads_one_state, "same"),
-    (verify_module, "claims", only_what_is_allowed, "denied_too"),
+    (claims_module, "_request", only_what_is_allowed, "denied_too"),
     (verify_module, "inductive", the_first_round_is_enough, "x_low y_low"),
     (sum_facts, "_always", terms_are_never_negative, "part"),
 ]
