@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 
 from policydsl.core.expr import Expr, total
@@ -63,9 +64,7 @@ def initial(system: System, params: Mapping[str, Value] | None = None, start: Se
     chosen: dict[str, Value] = {p.name: p.default.value for p in system.params}
     chosen.update(params or {})
     _check_params(system, chosen)
-    empty = State(System("", (), (), (), ()), chosen, {})
-    first = {v.name: default_value(v.type) if v.init is None else evaluate(v.init, empty) for v in system.state}
-    state = State(system, chosen, first).starting(start)
+    state = _unset(system, tuple(chosen.items())).starting(start)
     if start and system.sums:
         # SOUND: a running sum is what its terms say, whatever `start` claims: a start that a solver made up for a free
         # sum is replayed with the true one, and cells that a test gives count.
@@ -75,6 +74,15 @@ def initial(system: System, params: Mapping[str, Value] | None = None, start: Se
         except FaultError as error:
             raise UnfitError(str(error)) from error
     return state
+
+
+@lru_cache(maxsize=64)
+def _unset(system: System, params: tuple[tuple[str, Value], ...]) -> State:
+    """The declared initial state. States never change, so all runs with these parameters can begin with one."""
+    chosen = dict(params)
+    empty = State(System("", (), (), (), ()), chosen, {})
+    first = {v.name: default_value(v.type) if v.init is None else evaluate(v.init, empty) for v in system.state}
+    return State(system, chosen, first)
 
 
 def _check_params(system: System, params: Mapping[str, Value]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from policydsl.core.system import StateVar, System
@@ -60,13 +60,20 @@ class State:
     `first` gives each variable's declared initial value.
     """
 
-    __slots__ = ("_cells", "_first", "_named", "_vars", "params", "system")
+    __slots__ = ("_cells", "_first", "_holders", "_keyed", "_named", "_vars", "params", "system")
 
     def __init__(self, system: System, params: Mapping[str, Value], first: Mapping[str, Value]) -> None:
         self.system = system
         self.params = params
         self._first = first
         self._vars = {v.name: v for v in system.state}
+        self._holders: dict[EntityType, list[str]] = {}  # the variables whose values are of a sort
+        self._keyed: dict[EntityType, list[str]] = {}  # those that it is a key of
+        for v in system.state:
+            for sort in set(v.keys):
+                self._keyed.setdefault(sort, []).append(v.name)
+            if isinstance(v.type, EntityType):
+                self._holders.setdefault(v.type, []).append(v.name)
         self._cells: dict[str, dict[Keys, Value]] = {
             v.name: {(EVERYONE_ELSE,) * len(v.keys): first[v.name]} for v in system.state
         }
@@ -75,6 +82,7 @@ class State:
     def _with(self, cells: dict[str, dict[Keys, Value]], named: dict[EntityType, frozenset[str]]) -> State:
         made = object.__new__(State)
         made.system, made.params, made._first, made._vars = self.system, self.params, self._first, self._vars
+        made._holders, made._keyed = self._holders, self._keyed
         made._cells, made._named = cells, named
         return made
 
@@ -85,6 +93,10 @@ class State:
         """All that is stored of one variable."""
         return self._cells[name]
 
+    def all_rows(self) -> ItemsView[str, Mapping[Keys, Value]]:
+        """The same of each variable."""
+        return self._cells.items()
+
     def read(self, var: str, keys: Sequence[str]) -> Value:
         declared = self._vars[var]
         row = tuple(k if k in self._named[s] else EVERYONE_ELSE for s, k in zip(declared.keys, keys, strict=True))
@@ -92,23 +104,24 @@ class State:
 
     def individuals(self, sort: EntityType) -> frozenset[str]:
         """Those that have a row or are a value somewhere."""
-        values = (v for n, d in self._vars.items() if d.type == sort for v in self._cells[n].values())
+        values = (v for n in self._holders.get(sort, ()) for v in self._cells[n].values())
         return self._named.get(sort, frozenset()).union(str(v) for v in values if v != EVERYONE_ELSE)
 
     def naming(self, cells: Iterable[tuple[str, Keys]]) -> State:
         """The same state, with rows for everyone in `cells`."""
         named = dict(self._named)
+        grown: set[EntityType] = set()
         for name, keys in cells:
             for sort, key in zip(self._vars[name].keys, keys, strict=True):
                 if key != EVERYONE_ELSE and key not in named[sort]:
                     named[sort] |= {key}
-        fresh = {s: sorted(named[s] - self._named[s]) for s in named if named[s] != self._named[s]}
-        if not fresh:
+                    grown.add(sort)
+        if not grown:
             return self
+        fresh = {s: sorted(named[s] - self._named[s]) for s in grown}
         stored = dict(self._cells)
-        for name, var in self._vars.items():
-            if not fresh.keys().isdisjoint(var.keys):
-                stored[name] = _extended(var, self._cells[name], fresh)
+        for name in {n for s in fresh for n in self._keyed[s]}:
+            stored[name] = _extended(self._vars[name], self._cells[name], fresh)
         return self._with(stored, named)
 
     def writing(self, written: Iterable[tuple[str, Keys, Value]]) -> State:
@@ -145,7 +158,9 @@ class State:
 
     def cells(self) -> Iterator[Cell]:
         """What differs from the declared initial state, in an order that does not depend on who has a row."""
-        for name, var in sorted(self._vars.items()):
+        touched = (n for n, rows in self._cells.items() if any(v != self._first[n] for v in rows.values()))
+        for name in sorted(touched):
+            var = self._vars[name]
             rebuilt = dict.fromkeys(self._cells[name], self._first[name])
             for keys in sorted(self._cells[name], key=_generality):
                 value = self._cells[name][keys]
@@ -196,9 +211,8 @@ def changes(before: State, after: State) -> tuple[Change, ...]:
     What happens to `*` happens to all cells that are not listed, so one that stays where `*` changes is listed too.
     """
     found: list[Change] = []
-    for name in sorted(v.name for v in before.system.state):
-        if before.rows(name) is not after.rows(name):
-            found.extend(_moves(before.variable(name), before.rows(name), after.rows(name)))
+    for name in sorted(n for n, rows in before.all_rows() if rows is not after.rows(n)):
+        found.extend(_moves(before.variable(name), before.rows(name), after.rows(name)))
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from policydsl.core.expr import Space
 from policydsl.core.system import NOW, Origin, System
@@ -92,6 +93,7 @@ class _Cells:
         return "some" if value is None else self.value(f"{option}.value", value)
 
 
+@lru_cache(maxsize=16)
 def _cells_of(system: System) -> _Cells:
     return _Cells(
         {v.name: v.type for v in system.state},

@@ -235,6 +235,11 @@ class System:
     individuals: tuple[Const, ...] = ()  # named in the spec, pairwise different
     doc: str = ""
 
+    def __hash__(self) -> int:
+        """Cheap, since systems are the keys of many caches; two that are equal have the same."""
+        parts = (self.params, self.state, self.actions, self.properties)
+        return hash((self.name, *(len(xs) for xs in parts), *(xs[0].name for xs in parts if xs)))
+
     @property
     def timed(self) -> bool:
         """Whether requests carry a time."""
