@@ -212,11 +212,12 @@ def changes(before: State, after: State) -> tuple[Change, ...]:
     """
     found: list[Change] = []
     for name in sorted(n for n, rows in before.all_rows() if rows is not after.rows(n)):
-        found.extend(_moves(before.variable(name), before.rows(name), after.rows(name)))
+        found.extend(moves(before.variable(name), before.rows(name), after.rows(name)))
     return tuple(found)
 
 
-def _moves(var: StateVar, old: Mapping[Keys, Value], new: Mapping[Keys, Value]) -> list[Change]:
+def moves(var: StateVar, old: Mapping[Keys, Value], new: Mapping[Keys, Value]) -> list[Change]:
+    """What differs between two contents of one variable, which have the same rows. See `changes`."""
     moved = [keys for keys, value in new.items() if old[keys] is not value and old[keys] != value]
     if not any(EVERYONE_ELSE in keys for keys in moved):
         return [Change(var.name, keys, old[keys], new[keys]) for keys in sorted(moved)]
