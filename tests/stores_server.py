@@ -1,7 +1,7 @@
 """A PostgreSQL server for the tests of one run: started by who needs it first, stopped when nobody needs it any more.
 
-`serving(folder)` gives the URL of the server of `folder`. Its users share a lock on a file there, which the kernel takes
-from them however they end; a guard (this file, as a script) waits to have that lock alone, and stops the server.
+`serving(folder)` gives the URL of the server of `folder`. Its users share a lock on a file there, which the kernel
+takes from them however they end; a guard (this file, as a script) waits to have that lock alone, and stops the server.
 """
 
 from __future__ import annotations
