@@ -1,0 +1,115 @@
+"""A system and chosen parameters to something that decides requests and remembers: the compiled transition function.
+
+NOTE(compiled): the text that `action_code` writes is executed once, with the rows of the state variables among its
+globals. A decision computes the answer and the assignments and changes nothing; `Content.apply` then does them at once.
+So a decision can be thrown away, recorded first, or undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from policydsl.core.expr import Apply, Const, Expr, Ref, Space, subterms
+from policydsl.core.system import Action, System
+from policydsl.core.types import Type, Value
+from runtime.action_code import ActionCode, Stored
+from runtime.answers import Answers
+from runtime.content import Content
+from runtime.decision import Basis, Code, Decision
+from runtime.inputs import InputError, asked_of_callers, flatten, shape
+from runtime.rows import Assignment, everyone, keys_at, total, values_of
+from runtime.to_python import QUANTIFIERS, Names
+
+Duties: TypeAlias = "tuple[tuple[str, tuple[Value, ...]], ...]"
+Result: TypeAlias = "tuple[Decision, Sequence[Assignment] | None, Duties]"
+"""The answer without obligations, the assignments if it is allowed, and the obligations."""
+Step: TypeAlias = "Callable[[Mapping[str, Any], int, Mapping[str, Value]], Result]"
+"""From what is given, the time, and what people have answered (`approved_RULE`, `asked_RULE`) to the result."""
+
+
+class _Flat(dict[str, Any]):
+    """Inputs that are those of the core already."""
+
+
+class Machine:
+    """A compiled system and its state, `content`. Not for several threads at once. `source` is for people to read."""
+
+    def __init__(self, system: System, params: Mapping[str, Value] | None = None, basis: Basis | None = None) -> None:
+        self.system = system
+        self.basis = basis
+        self.content = Content(system, params)
+        self.source, self.steps = self._compile()
+
+    def decide(self, action: str, given: Mapping[str, Any], now: int = 0, granted: Mapping[str, Value] = {}) -> Result:
+        """The answer to a request in the present state, which stays as it is."""
+        step = self.steps.get(action)
+        if step is None:
+            return self.refuse(Code.UNKNOWN_ACTION, f"there is no action `{action}`")
+        return step(given, now, granted)
+
+    def refuse(self, code: Code, reason: str) -> Result:
+        return Decision("deny", code, reason, basis=self.basis), None, ()
+
+    def _compile(self) -> tuple[str, dict[str, Step]]:
+        content = self.content
+        self._names = names = Names({}, self._read, self._everyone, {"total": total})
+        for p in self.system.params:
+            names.refs[p.ref] = repr(content.params[p.name])
+        stored = {v.name: Stored(i, v.ref, i in content.patterns) for i, v in enumerate(self.system.state)}
+        entries, texts = {}, []
+        for number, action in enumerate(self.system.actions):
+            answers, complain = partial(Answers, self.basis, action), partial(self._complain, action)
+            code = ActionCode(action, number, names, stored, answers, complain)
+            texts.append(code.text())
+            entries[action.name] = code.entry
+        scope: dict[str, Any] = {**names.constants}
+        for number, cells in enumerate(content.cells):
+            scope[f"v{number}"] = cells
+            if number in content.patterns:
+                scope[f"r{number}"] = content.patterns[number].read
+        source = "\n".join(texts)
+        # The text is made of names that are chosen here and of `repr`s of values; nothing in it comes from a request.
+        exec(compile(source, f"<{self.system.name}>", "exec"), scope)  # noqa: S102
+        return source, {name: scope[entry] for name, entry in entries.items()}
+
+    def _read(self, variable: Ref, keys: tuple[str, ...]) -> str:
+        """The text that reads a state variable."""
+        number = self.content.numbers[variable.name]
+        if number in self.content.patterns:
+            return f"r{number}({', '.join(keys)})"
+        key = keys[0] if len(keys) == 1 else f"({''.join(f'{k}, ' for k in keys)})"
+        return f"v{number}.get({key}, {self.content.first[number]!r})"
+
+    def _everyone(self, bound: Ref, binders: Sequence[Ref], terms: Sequence[Expr], text: Callable[[Expr], str]) -> str:
+        """The text of a list: the individuals that `terms` can tell apart, and one that stands for all others."""
+        sources: list[Callable[[], Iterable[str]]] = []
+        mentioned: list[str] = []
+        everything = list(subterms(*terms))
+        inner = {*binders, *(e.args[0] for e in everything if isinstance(e, Apply) and e.op in QUANTIFIERS)}
+        for e in everything:
+            if isinstance(e, Ref) and e.space is Space.STATE:
+                sources += self._sources(self.content.numbers[e.name], bound.type)
+            elif isinstance(e, Const | Ref) and e.type == bound.type and e not in inner:
+                mentioned.append(f"{text(e)}, ")
+        return f"{self._names.constant(partial(everyone, tuple(sources)))}(({''.join(mentioned)}))"
+
+    def _sources(self, number: int, sort: Type) -> Iterator[Callable[[], Iterable[str]]]:
+        """Where individuals of `sort` occur in a variable: among keys, among values."""
+        var, rows = self.system.state[number], self.content.cells[number]
+        positions = [i for i, k in enumerate(var.keys) if k == sort]
+        if positions:
+            yield keys_at(rows, positions, single=len(var.keys) == 1 and number not in self.content.patterns)
+        if var.type == sort:
+            yield values_of(rows, self.content.first[number])
+
+    def _complain(self, action: Action, given: Mapping[str, Any], now: int, granted: Mapping[str, Value]) -> Result:
+        """The answer to a request whose inputs are not those of the core as they stand."""
+        if given.__class__ is _Flat:
+            return self.refuse(Code.INTERNAL, "inputs that are right were not accepted")
+        try:
+            flat = _Flat(flatten(shape(asked_of_callers(action)), given))
+        except InputError as error:
+            return self.refuse(error.code, str(error))
+        return self.steps[action.name](flat, now, granted)
