@@ -132,33 +132,32 @@ class _Check:
         self.tree.append(text)
         self._note_root()
 
-    def head(self, found: Head, what: str, covers_all: bool, root: bytes | None) -> None:
+    def head(self, found: Head, what: str, root: bytes | None) -> None:
         """Compare with a head; `root` is that of as many records as it covers, None when there are not so many."""
+        covered = f"{what} covers {found.size} records"
         if root is None:
-            self.fault(f"{what} covers {found.size} records, and there are {self.tree.size}: some are cut off")
-        elif covers_all and found.size < self.tree.size:
-            self.fault(f"{what} covers {found.size} records, and there are {self.tree.size}")
+            self.fault(f"{covered}, and there are {self.tree.size}")
         elif root != found.root:
-            self.fault(
-                f"the root of the first {found.size} records is not that of {what}: something in them was changed"
-            )
+            self.fault(f"{covered}, and their root is not the one it says: something was changed")
+        elif found.size < self.tree.size:
+            self.remarks.append(f"{covered}, and {self.tree.size - found.size} are later")
         if self.key is not None:
             wrong = heads.signature_fault(found, self.key)
             if wrong is not None:
                 self.fault(f"{what}: {wrong}")
 
     def report(self, own: Head | None) -> LogReport:
-        if own is None and self.key is not None:
-            self.fault("there is no head, so nothing is signed")
         if self.kept is not None:
-            self.head(self.kept, "the head that was kept", False, self.kept_root)
-        elif own is not None and self.key is None:
-            signed = f"names the key `{own.key}`, and no trusted key was given" if own.signed else "is unsigned"
-            self.remarks.append(f"the head {signed}: whoever can write to the log could have written all of it anew")
-        if self.kept is None:
-            self.remarks.append(
-                "no head kept elsewhere was given: an older copy in place of the log would not be noticed"
-            )
+            self.head(self.kept, "the head that was kept", self.kept_root)
+        else:
+            self.remarks.append("no head kept elsewhere was given: an older copy of the log would pass for this one")
+            if own is None and self.key is not None:
+                self.fault("there is no head, so nothing is signed")
+            if self.key is None and (own is None or not own.signed):
+                self.remarks.append("nothing is signed: whoever can write to the log can have written all of it anew")
+            elif self.key is None and own is not None:
+                text = f"the head names the key `{own.key}`, and no trusted key was given: anybody may have signed it"
+                self.remarks.append(text)
         return LogReport(self.tree.size, self.tree.root(), own, tuple(self.faults), tuple(self.remarks))
 
 
@@ -181,7 +180,8 @@ def verify(lines: Iterable[bytes], head: Head | None = None, key: Ed25519PublicK
         else:
             check.record(found.text, found.fault)
     if own is not None:
-        check.head(own, "the head", True, check.tree.root() if own.size == check.tree.size else None)
+        # There, the head covers the log exactly.
+        check.head(own, "the head", check.tree.root() if own.size == check.tree.size else None)
     elif not ended:
         check.fault("the log does not end with a head: it is cut off")
     return check.report(own)
@@ -219,9 +219,7 @@ def verify_records(
         if own is not None and own.size == check.tree.size:
             own_root = check.tree.root()
     if own is not None:
-        check.head(own, "the head", False, own_root)
-        if own.size < check.tree.size:
-            check.remarks.append(f"the head covers {own.size} of {check.tree.size} records, the others are later")
+        check.head(own, "the head", own_root)
     try:
         if frontier is not None and Frontier.from_bytes(frontier) != check.tree:
             check.fault("the tree that was noted is not that of the records: something was changed, added or cut off")
