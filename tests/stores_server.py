@@ -40,7 +40,7 @@ def binaries() -> Path | None:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """The URL of the server of `folder`, shared with everybody who asks for the same folder."""
-    address, log = folder / "postgres.url", folder / "postgres.log"
+    address = folder / "postgres.url"
     with (folder / "postgres.users").open("w") as users:
         for _ in range(PATIENCE * 10):
             with _locked(folder / "postgres.turn"):
@@ -50,7 +50,7 @@ def serving(folder: Path) -> Iterator[str]:
                     time.sleep(0.1)
                     continue
                 if not address.exists():
-                    _await(address, _guard(folder, log), log)
+                    _guard(folder)
             yield address.read_text()
             return
     raise RuntimeError("the last PostgreSQL server does not stop")
@@ -109,25 +109,17 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _await(address: Path, guard: subprocess.Popen[bytes], log: Path) -> None:
+def _guard(folder: Path) -> None:
+    """Start the guard, which outlives this process when others need it, and wait until the server is there."""
+    with (folder / "postgres.log").open("w") as log:
+        subprocess.run([sys.executable, __file__, folder], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
     for _ in range(PATIENCE * 20):
-        if address.exists():
+        if (folder / "postgres.url").exists():
             return
-        if guard.poll() is not None:
+        if (folder / "postgres.fault").exists():
             break
         time.sleep(0.05)
-    raise RuntimeError(f"no PostgreSQL server: {log.read_text()}")
-
-
-def _guard(folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("w") as output:
-        return subprocess.Popen(
-            [sys.executable, __file__, folder],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    raise RuntimeError(f"no PostgreSQL server: {(folder / 'postgres.log').read_text()}")
 
 
 def main(folder: Path) -> None:
@@ -142,9 +134,13 @@ def main(folder: Path) -> None:
             fcntl.flock(users, fcntl.LOCK_EX)
             with _locked(folder / "postgres.turn"):
                 (folder / "postgres.url").unlink()
+    except BaseException:
+        (folder / "postgres.fault").touch()
+        raise
     finally:
         shutil.rmtree(home)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and not os.fork():
+    os.setsid()
     main(Path(sys.argv[1]))

