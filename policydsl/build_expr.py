@@ -27,9 +27,10 @@ class Expressions:
         return s.NamedType(name.text, span=span)
 
     def range_type(self, span: Span, name: Token, low: s.Expr, high: s.Expr) -> s.RangeType:
-        if name.text != "Int":
-            text = f"only `Int` has a range, not `{name.text}`"
-            self.report.error("E020", text, name.span, help="write `Int[low..high]`")
+        if name.text in ("Int", "Duration"):
+            return s.RangeType(low, high, name.text, span=span)
+        text = f"only `Int` and `Duration` have ranges, not `{name.text}`"
+        self.report.error("E020", text, name.span, help="write `Int[low..high]`, or `Duration[1h..48h]`")
         return s.RangeType(low, high, span=span)
 
     def set_type(self, span: Span, name: Token, element: s.TypeExpr) -> s.SetType:
@@ -157,7 +158,9 @@ class Expressions:
         if (kind.text == "sum") != (field is not None):
             form = "sum(spend.amount within 24h)" if kind.text == "sum" else "count(spend within 24h)"
             told = "the input to add up" if kind.text == "sum" else "no input, only an action"
-            self.report.error("E021", f"`{kind.text}` over a window takes {told}", span, help=f"write `{form}`")
+            over_all = ", or over everybody `sum(b: Bot . amount[b])`" if kind.text == "sum" else ""
+            help = f"write `{form}`{over_all}"
+            self.report.error("E021", f"`{kind.text}` over a window takes {told}", span, help=help)
         return s.Window(kind.text, event, field.text if field else None, within, span=span)
 
     def happening(

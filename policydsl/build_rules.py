@@ -64,10 +64,15 @@ def rule_parts(
         elif clause.word not in _REPEATED:
             if clause.word in once:
                 first = Label(once[clause.word].span, "the first one")
-                report.error("E023", f"`{said}` is written twice in rule `{name.text}`", clause.span, labels=(first,))
+                text = f"`{said}` is written twice in rule `{name.text}`"
+                hint = (
+                    "who is counted apart stands after `for each`" if clause.word == "PER" else "leave one of them out"
+                )
+                report.error("E023", text, clause.span, labels=(first,), help=hint)
             once.setdefault(clause.word, clause)
     missing = [f"`{_SAID.get(word, word.lower())}`" for word in form.needs if word not in once]
-    if missing:
+    # What follows a mistake within the rule was not read as part of it.
+    if missing and not any(d.span.start > name.span.end for d in report.found):
         text = f"`{effect.text} {name.text}` says no {' and no '.join(missing)}"
         report.error("E014", text, name.span, help=f"for example `{example}`")
     return {

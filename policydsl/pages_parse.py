@@ -119,7 +119,7 @@ PAGES: dict[str, Page] = {
     ),
     "E020": Page(
         "there is no such form of type",
-        "Ranges are written `Int[low..high]`, sets `Set<T>`, options `T?` and maps `K -> V`.",
+        "Ranges are written `Int[1..10]` and `Duration[1h..48h]`, sets `Set<T>`, options `T?` and maps `K -> V`.",
         "entity Bot\nstate friends : Bot -> List<Bot> = {}\n",
         "Use one of these forms.",
     ),

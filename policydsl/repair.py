@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from policydsl.automaton import END
 from policydsl.brackets import innermost, opener_for
 from policydsl.diagnostics import Label, Report
+from policydsl.hints import hint
 from policydsl.lexer import CLOSER_OF, OPENER_OF, RESERVED, Token, can_be_name, words
 from policydsl.machine import Machine
 from policydsl.source import Span
@@ -33,7 +34,6 @@ _OTHER_LANGUAGES = {
     "always": "invariant", "property": "invariant", "assert": "require", "check": "require",
     "all": "forall", "some": "exists", "foreach": "for",
 }  # fmt: skip
-_NO_WHERE = "`where` belongs to `sum`, `count` and `for each`; otherwise write `forall b: Bot . c implies ...`"
 
 
 def repair(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report) -> int | None:
@@ -273,19 +273,9 @@ def complain(stack: Machine, tokens: tuple[Token, ...], at: int, report: Report)
     elif ends and before is not None and (wanted := expected(could, stack.table)):
         where = Label(token.span, "the file ends here" if token.type == END else "the next declaration begins here")
         text = f"expected {wanted} after {found(before)}"
-        report.error("E001", text, _after(tokens, at), labels=(where,))
+        help = hint(stack, before, token, ())
+        report.error("E001", text, _after(tokens, at), labels=(where,), help=help)
     else:
         wanted = expected(could, stack.table)
         text = f"found {found(token)}, expected {wanted}" if wanted else f"{found(token)} cannot stand here"
-        report.error("E001", text, token.span, help=_hint(before, token))
-
-
-def _hint(before: Token | None, token: Token) -> str:
-    match (before.type if before else "", token.type):
-        case ("NAME", "PERIOD" | "_DOT" | "IN"):
-            return "say of what type: `forall b: Bot . ...`"
-        case (_, "WHERE"):
-            return _NO_WHERE
-        case (_, "ARROW"):
-            return "the type of a result stands after `:`; `->` belongs to maps, `K -> V`"
-    return ""
+        report.error("E001", text, token.span, help=hint(stack, before, token, tokens[at + 1 : at + 2]))

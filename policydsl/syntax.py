@@ -25,10 +25,11 @@ class NamedType(Node):
 
 @dataclass(frozen=True, slots=True)
 class RangeType(Node):
-    """`Int[low..high]`; the bounds are constant expressions."""
+    """`Int[low..high]` or `Duration[low..high]`; the bounds are constant expressions."""
 
     low: Expr
     high: Expr
+    of: str = "Int"
 
 
 @dataclass(frozen=True, slots=True)

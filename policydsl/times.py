@@ -68,10 +68,12 @@ def _variable(ref: Ref) -> tuple[Space, str]:
 
 @lru_cache(maxsize=64)
 def kinds_of(system: System) -> Kinds:
-    """All that follows from `now` being a time, through assignments, comparisons and sums."""
-    if not system.timed:
+    """What is declared, and all that follows from `now` being a time, through assignments, comparisons and sums."""
+    found = dict.fromkeys(system.times, Kind.TIME) | dict.fromkeys(system.spans, Kind.SPAN)
+    if system.timed:
+        found |= {(Space.STATE, CLOCK): Kind.TIME, (Space.INPUT, NOW): Kind.TIME}
+    if not found:
         return {}
-    found: dict[tuple[Space, str], Kind] = {(Space.STATE, CLOCK): Kind.TIME, (Space.INPUT, NOW): Kind.TIME}
     roots = [g.expr for a in system.actions for g in a.guards] + [p.expr for p in system.properties]
     equal: list[tuple[Expr, Expr]] = [(system.variable(w.var).ref, w.value) for a in system.actions for w in a.writes]
     terms = tuple(subterms(*roots, *(e for _, e in equal)))

@@ -379,6 +379,44 @@ def test_ranges_are_assumed_of_inputs_and_claimed_of_state() -> None:
     assert {p.kind for p in system.properties} == {PropertyKind.INVARIANT}
 
 
+RANGES_OF_TIME = """
+entity Bot
+param PATIENCE: Duration[1h..48h] = 4h
+state pause : Duration[0s..2h] = 5m
+state last  : Bot -> Duration[5m..24h]? = none
+action wait(principal: Bot, for_: Duration[1m..1h]) {
+  require for_ < PATIENCE
+  pause           := for_
+  last[principal] := max(for_, 5m)
+}
+test "within the range" {
+  given PATIENCE = 2h
+  wait(ann, 20m)  expect allow
+  expect pause == 20m and last[ann] == 20m
+  wait(ann, 61m)  expect deny "for_ must be between 1m and 1h"
+  wait(ann, 59s)  expect deny "for_ must be between 1m and 1h"
+}
+"""
+
+
+def test_durations_have_ranges_as_numbers_do() -> None:
+    found = program(RANGES_OF_TIME)
+    system = found.system
+    assert not system.timed
+    assert [(p.name, p.default, p.low, p.high) for p in system.params] == [
+        ("PATIENCE", number(14_400_000), 3_600_000, 172_800_000)
+    ]
+    assert [p.name for p in system.properties] == ["range_of_pause", "range_of_last"]
+    assert system.spans == {
+        (Space.PARAM, "PATIENCE"),
+        (Space.STATE, "pause"),
+        (Space.STATE, "last.value"),
+        (Space.INPUT, "for_"),
+    }
+    assert system.times == set()
+    assert failures(RANGES_OF_TIME) == []
+
+
 def test_every_binder_has_a_name_of_its_own() -> None:
     system = program(PARTS).system
     bound = [r for p in system.properties for r in refs(p.expr, space=Space.BOUND)]

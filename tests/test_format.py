@@ -20,6 +20,7 @@ LAYOUTS = {
     "\n\nentity A\n\n\n\nentity B\n\n": "entity A\n\nentity B\n",
     "\ufeffentity A\r\nentity B\r\n": "entity A\nentity B\n",
     "state x:Int[0 .. 3]=- 1": "state x: Int[0..3] = -1\n",
+    "param x:Duration[ 1h..48h ]=4h": "param x: Duration[1h..48h] = 4h\n",
     "state x : Set < A >={ a,b }": "state x : Set<A> = {a, b}\n",
     "state x : ( A , B )->Set<Set<A>> ? = { }": "state x : (A, B) -> Set<Set<A>>? = {}\n",
     "enum A {a,b}": "enum A { a, b }\n",

@@ -229,6 +229,7 @@ DECLARATIONS: dict[str, s.Decl] = {
     "const X = 1": s.ConstDecl("X", None, s.IntLit(1)),
     "const X: Int = 1": s.ConstDecl("X", INT, s.IntLit(1)),
     "param X: Int[1..y] = 1": s.ParamDecl("X", s.RangeType(s.IntLit(1), y), s.IntLit(1)),
+    "param X: Duration[1..y] = 1": s.ParamDecl("X", s.RangeType(s.IntLit(1), y, "Duration"), s.IntLit(1)),
     "entity A": s.EntityDecl("A", ()),
     "entity A { x, y }": s.EntityDecl("A", (x, y)),
     "enum A { x, y, }": s.EnumDecl("A", (x, y)),

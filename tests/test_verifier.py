@@ -119,6 +119,22 @@ def test_more_cases_than_are_worth_it_are_left_out() -> None:
     assert statuses(text)["p"] in ("proved", "unknown")
 
 
+WAITS = """
+param PATIENCE: Duration[1h..48h] = 4h
+state pause: Duration[0s..2h] = 5m
+action wait(time: Duration[1m..{longest}]) {{ pause := time }}
+invariant never_long: pause <= 2h
+invariant patient: pause <= PATIENCE
+reachable longest: pause == 1h
+"""
+
+
+@pytest.mark.parametrize(("longest", "status"), [("1h", "proved"), ("7_200_001ms", "refuted")])
+def test_ranges_of_durations_are_proved_and_assumed(longest: str, status: str) -> None:
+    claims = ("range_of_pause", "never_long", "patient")
+    assert statuses(WAITS.format(longest=longest)) == {**dict.fromkeys(claims, status), "longest": "proved"}
+
+
 # The bounded search must find what there is to find: what it misses is called unknown, or never to matter.
 
 

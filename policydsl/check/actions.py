@@ -85,7 +85,8 @@ def _range_guards(info: ActionInfo) -> list[Guard]:
     for param, (name, type_) in zip(info.decl.params, info.params, strict=False):
         condition = in_range(type_, info.locals[name].value)
         if condition is not TRUE:
-            bounds = f" between {type_.low} and {type_.high}" if isinstance(type_, NumberT) else " within its range"
+            ranged = type_.range_words.replace(" to ", " and ") if isinstance(type_, NumberT) else ""
+            bounds = f" between {ranged}" if ranged else " within its range"
             # SOUND: proofs take the ranges of inputs for granted, so the enforcer asks them of every request.
             found.append(Guard(GuardKind.ASSUME, condition, f"{name} must be{bounds}", span=param.span))
     return found

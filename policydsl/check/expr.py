@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policydsl import syntax as s
-from policydsl.check import binders, operators, past, places, types
+from policydsl.check import advice, binders, operators, past, places, types
 from policydsl.check.scope import RESERVED, Context, article, kind_of, suggest
 from policydsl.check.surface import (
     BOOL_T,
     ERROR_T,
     STRING_T,
     TIME_T,
-    BoolT,
     EntityT,
     EnumT,
     ErrorT,
@@ -48,7 +47,8 @@ def elaborate(e: s.Expr, ctx: Context, expected: SType | None = None) -> Typed:
         case s.StrLit(value=text):
             return Typed(STRING_T, One(string(text)))
         case s.DurationLit(milliseconds=value):
-            unit = Unit.TIME if ctx.test and expected == TIME_T else Unit.DURATION
+            # The beginning of time may have a unit, as it has in tests and traces.
+            unit = Unit.TIME if expected == TIME_T and (ctx.test or value == 0) else Unit.DURATION
             return Typed(NumberT(unit, value, value), One(number(value)))
         case s.NoneLit():
             return _none(e, ctx, expected)
@@ -124,23 +124,9 @@ def coerce(found: Typed, expected: SType, ctx: Context, span: Span) -> Typed:
         return Typed(expected, BAD if found.value == BAD else Maybe(TRUE, found.value))
     if isinstance(found.type, OptionT) and fits(found.type.value, expected):
         return unwrap(found, ctx, span)
-    return wrong(ctx, "E201", f"expected `{expected}`, found `{found.type}`", span, _advice(found.type, expected))
-
-
-def _advice(found: SType, expected: SType) -> str:
-    match found, expected:
-        case NumberT(unit=Unit.INT), NumberT(unit=Unit.DURATION):
-            return "a duration is written with its unit, like `90s`, `24h` or `7d`"
-        case NumberT(unit=Unit.INT), NumberT(unit=Unit.TIME):
-            return "the only number that is a time is 0; a time is `now`, a stored time, or one of them plus a duration"
-        case NumberT(unit=Unit.DURATION), NumberT(unit=Unit.TIME):
-            return "a time is `now`, a stored time, or one of them plus a duration"
-        case OptionT(), BoolT():
-            return "write `e has x` to ask whether it holds a value"
-        case NumberT(), BoolT():
-            return "compare it with something, for example `> 0`"
-        case _:
-            return ""
+    return wrong(
+        ctx, "E201", f"expected `{expected}`, found `{found.type}`", span, advice.about_type(found.type, expected)
+    )
 
 
 def unwrap(found: Typed, ctx: Context, span: Span) -> Typed:
@@ -244,9 +230,7 @@ def _undeclared(e: s.Name, ctx: Context, expected: SType | None) -> Typed:
     known: list[str] = [*ctx.locals, *world.declared, *world.cases, *world.individuals]
     if isinstance(expected, EnumT):
         known += expected.core.cases
-    help_ = (
-        suggest(called, known) or f"the names known in {ctx.place} are its inputs, the state, constants and parameters"
-    )
+    help_ = advice.about_name(called, known, ctx, expected)
     return wrong(ctx, "E101", f"there is nothing called `{called}`", e.span, help_)
 
 

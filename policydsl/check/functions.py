@@ -57,7 +57,7 @@ def _inline(e: s.Call, decl: s.FunctionDecl, ctx: Context) -> Typed:
             bound[param.name] = Local(WRONG.type, BAD)
             continue
         if isinstance(type_, NumberT) and isinstance(value.type, NumberT) and not _inside(value.type, type_):
-            text = f"`{param.name}` of `{e.name}` must be in {type_.low}..{type_.high}, which is not certain here"
+            text = f"`{param.name}` of `{e.name}` must be in the range {type_.range_words}, which is not certain here"
             help_ = "pass a constant, a parameter or an input with such a range, or use `min` and `max`"
             return expr.wrong(ctx, "E209", text, arg.span, help_)
         bound[param.name] = Local(value.type, value.value, param.span)

@@ -11,12 +11,15 @@ from policydsl.check.actions import actions as lower_actions
 from policydsl.check.declare import declare, state_variables
 from policydsl.check.lints import lint
 from policydsl.check.monitors import Monitors
+from policydsl.check.places import all_leaves
 from policydsl.check.properties import properties as lower_properties
 from policydsl.check.properties import range_invariants
 from policydsl.check.scope import World
 from policydsl.check.sums import lower_sums
+from policydsl.check.surface import NumberT, Unit
 from policydsl.check.tests import tests as lower_tests
-from policydsl.core.expr import Const, number
+from policydsl.check.values import leaves
+from policydsl.core.expr import Const, Space, number
 from policydsl.core.system import CLOCK, NOW, Input, Origin, Program, StateVar, System
 from policydsl.core.types import INT
 from policydsl.diagnostics import Report
@@ -71,9 +74,21 @@ def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, text
         properties=(*range_invariants(state, world), *claimed),
         individuals=tuple(Const(n, e.core) for n, es in world.individuals.items() for e in es),
         doc=module.doc,
+        spans=_measured(world, Unit.DURATION),
+        times=_measured(world, Unit.TIME),
     )
     lint(module, world, system)
     return Program(module.path, lower_sums(system, report), tests)
+
+
+def _measured(world: World, unit: Unit) -> frozenset[tuple[Space, str]]:
+    """The parameters, inputs and state variables of the core that are declared with this unit."""
+    found = {(Space.PARAM, name) for name, (_, t) in world.params.items() if isinstance(t, NumberT) and t.unit is unit}
+    parts = [(Space.STATE, leaf) for info in world.states.values() for leaf in all_leaves(info)]
+    for action in world.actions.values():
+        parts += [(Space.INPUT, leaf) for name, type_ in action.params for leaf in leaves(name, type_)]
+    found |= {(space, x.name) for space, x in parts if isinstance(x.surface, NumberT) and x.surface.unit is unit}
+    return frozenset(found)
 
 
 def _shared(decl: s.Decl) -> bool:

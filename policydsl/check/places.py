@@ -136,7 +136,8 @@ def state_named(name: str, ctx: Context) -> StateInfo | None:
 def _not_a_place(e: s.Expr, ctx: Context) -> None:
     match e:
         case s.Name(name=name) if name not in ctx.locals and name not in ctx.world.declared:
-            help_ = suggest(name, ctx.world.states) or f"declare it: `state {name}: Int = 0`"
+            known = [*ctx.world.states, *ctx.world.groups]
+            help_ = suggest(name, known) or f"declare it: `state {name}: Int = 0`"
             ctx.report.error("E101", f"there is no state variable `{name}`", e.span, help=help_)
         case s.Name(name=name):
             text = f"`{name}` is not a state variable and cannot change"

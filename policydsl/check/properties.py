@@ -198,7 +198,9 @@ def range_invariants(state: tuple[StateVar, ...], world: World) -> tuple[Propert
                 continue
             bounds = _bounds(leaf, var, known, world)
             if bounds is not TRUE:
-                name = f"range_of_{leaf.name.replace('.', '_')}"
+                option = leaf.name.removesuffix(".value")
+                shown = option if f"{option}.has" in known else leaf.name
+                name = f"range_of_{shown.replace('.', '_')}"
                 doc = f"`{leaf.name}` stays in its declared range."
                 found.append(Property(name, PropertyKind.INVARIANT, bounds, doc=doc, span=var.span))
     return tuple(found)

@@ -11,7 +11,7 @@ from policydsl.check.sums_shape import Shape, SumError, initial, label, shape, s
 from policydsl.core.expr import Apply, Expr, Op, Ref, Space, select, substitute, subterms, transform
 from policydsl.core.system import Action, Origin, Property, StateVar, Sum, System, Write
 from policydsl.core.types import INT, EntityType
-from policydsl.diagnostics import Report
+from policydsl.diagnostics import Label, Report
 from policydsl.source import Span
 
 
@@ -89,7 +89,9 @@ class _Lowering:
                 # SOUND: from the writes as lowered, so that a sum of what another sum is written to is right as well.
                 added += ghost_writes(a, ghost.sum, ghost.var.ref)
             except SumError as error:
-                self._report.error(error.code, error.text, _or(a.span, ghost.span), help=error.help)
+                place = _or(error.span, _or(a.span, ghost.span))
+                labels = (Label(ghost.span, "the sum or count is here"),) if ghost.span != place else ()
+                self._report.error(error.code, error.text, place, help=error.help, labels=labels)
         return replace(a, writes=a.writes + tuple(added))
 
     def _sum(self, e: Apply, span: Span) -> Expr:

@@ -62,6 +62,7 @@ def _summand(action: Action, kept: Sum, read: Read, write: Write) -> Expr:
             "E340",
             f"`{action.name}` writes `{read.map.name}`, on which the contribution of everyone depends",
             f"use `{read.map.name}` outside the sum, or key it by the individual that is summed over",
+            write.span,
         )
     # SOUND: it is enough to follow one position. If the read has the summand in several, a write changes the
     # contribution of nobody but whom all of them name; for others the difference is zero and harmless.
@@ -70,7 +71,8 @@ def _summand(action: Action, kept: Sum, read: Read, write: Write) -> Expr:
         raise SumError(
             "E341",
             f"`{action.name}` writes `{read.map.name}` for everyone at once",
-            "write it one individual at a time, for instance when that individual acts next",
+            "write it one individual at a time, or start a new round: key the map by the round too, and sum over that",
+            write.span,
         )
     return key
 

@@ -24,6 +24,7 @@ from policydsl.core.expr import (
 )
 from policydsl.core.system import StateVar, System
 from policydsl.core.types import BOOL, INT, EntityType, EnumType, MapType
+from policydsl.source import NOWHERE, Span
 
 _BINDING = (Op.FORALL, Op.EXISTS, Op.SUM)
 
@@ -31,11 +32,12 @@ _BINDING = (Op.FORALL, Op.EXISTS, Op.SUM)
 class SumError(ValueError):
     """A sum that cannot be kept: a diagnostic without its place."""
 
-    def __init__(self, code: str, text: str, help: str) -> None:
+    def __init__(self, code: str, text: str, help: str, span: Span = NOWHERE) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
         self.help = help
+        self.span = span
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,13 @@ def shape(sum_: Apply) -> Shape:
     for read in reads(body):
         for key in read.keys:
             if not isinstance(key, Ref | Const):
+                name = str(key.type)[0].lower()
                 raise SumError(
                     "E344",
                     f"a sum that reads `{read.map.name}` at a computed individual",
-                    f"keep what is summed in a map from `{bound.type}` itself",
+                    f"keep what is summed in a map from `{bound.type}` itself"
+                    if bound in subterms(key)
+                    else f"name that individual before: `forall {name}: {key.type} . ... == {name} implies ...`",
                 )
     individuals: dict[Ref | Const, None] = {}
     for e in _abstracted(bound, body):

@@ -8,12 +8,21 @@ from typing import TypeAlias
 
 from policydsl.core.expr import FALSE, TRUE, Const
 from policydsl.core.types import BOOL, INT, STRING, EntityType, EnumType, Scalar
+from policydsl.times import duration_words
 
 
 class Unit(Enum):
     INT = "Int"
     TIME = "Time"
     DURATION = "Duration"
+
+    @property
+    def noun(self) -> str:
+        return "number" if self is Unit.INT else self.value.lower()
+
+    def written(self, value: int) -> str:
+        """A value of this unit, as in a policy."""
+        return str(value) if self is Unit.INT else duration_words(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,12 @@ class NumberT:
     def __str__(self) -> str:
         if self.low is None or self.high is None or self.low == self.high:
             return self.unit.value
-        return f"{self.unit.value}[{self.low}..{self.high}]"
+        return f"{self.unit.value}[{self.unit.written(self.low)}..{self.unit.written(self.high)}]"
+
+    @property
+    def range_words(self) -> str:
+        """`1h to 48h`, `0 to 100`"""
+        return " to ".join("anything" if n is None else self.unit.written(n) for n in (self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True)

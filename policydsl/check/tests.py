@@ -13,6 +13,12 @@ from policydsl.core.expr import FALSE, TRUE, Const, Expr, number
 from policydsl.core.system import CLOCK, NOW, Action, Effect, Given, Test, TestCheck, TestStep
 from policydsl.source import Span
 
+_ANSWERS = {
+    **dict.fromkeys(("allowed", "permit", "permitted", "ok"), "allow"),
+    **dict.fromkeys(("denied", "forbid", "forbidden", "error"), "deny"),
+}
+"""What is written for an answer by those who come from elsewhere."""
+
 
 @dataclass(slots=True)
 class _Run:
@@ -43,6 +49,10 @@ def _test(decl: s.TestDecl, actions: dict[str, Action], world: World) -> Test:
                 if isinstance(e, s.Name) and e.name in ("allow", "deny", "pending"):
                     text = f"`expect {e.name}` belongs to a request"
                     world.report.error("E604", text, step.span, help="write it after the request, on the same line")
+                    continue
+                if isinstance(e, s.Name) and e.name in _ANSWERS and e.name not in world.declared:
+                    text = f"`{e.name}` is not an answer"
+                    world.report.error("E604", text, step.span, help=f"write `expect {_ANSWERS[e.name]}`")
                     continue
                 condition, _ = expr.boolean(e, ctx)
                 run.steps.append(TestCheck(condition, world.text(e.span), step.span))
@@ -84,6 +94,8 @@ def _given_value(target: s.Expr, value: s.Expr, step: s.GivenStmt, ctx: Context,
         if chosen is not None:
             run.given.append(Given(CLOCK, (), chosen))
         return
+    if isinstance(target, s.Name) and isinstance(world.declared.get(target.name), s.ParamDecl):
+        return  # its declaration is wrong
     written = set(world.written)
     place = places.place(target, ctx)
     world.written = written

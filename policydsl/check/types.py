@@ -139,7 +139,7 @@ def _range(type_: s.RangeType, world: World) -> SType:
     ctx = constants(world, "the bounds of a range")
     bounds = [expr.elaborate(e, ctx) for e in (type_.low, type_.high)]
     values: list[int] = []
-    unit = Unit.INT
+    unit = Unit(type_.of)
     for bound, at in zip(bounds, (type_.low, type_.high), strict=True):
         if bound.wrong:
             return ERROR_T
@@ -148,13 +148,16 @@ def _range(type_: s.RangeType, world: World) -> SType:
             text = "the bounds of a range must be constant numbers"
             world.report.error("E207", text, at.span, help="write a number, or the name of a constant")
             return ERROR_T
+        if bound.type.unit is not unit:
+            text = f"the bounds of a range of `{unit.value}` are of type `{unit.value}`, not `{bound.type.unit.value}`"
+            help_ = "durations have units, as in `Duration[1h..48h]`; numbers have none, as in `Int[1..48]`"
+            world.report.error("E207", text, at.span, help=help_)
+            return ERROR_T
         values.append(int(value.value))
-        unit = bound.type.unit if bound.type.unit is not Unit.INT else unit
     low, high = values
     if low > high:
-        world.report.error(
-            "E207", f"no number is between {low} and {high}", type_.span, help="write the lower bound first"
-        )
+        text = f"no {unit.noun} is between {unit.written(low)} and {unit.written(high)}"
+        world.report.error("E207", text, type_.span, help="write the lower bound first")
         return ERROR_T
     return NumberT(unit, low, high)
 
@@ -213,7 +216,7 @@ def in_range(found: Typed, type_: SType, at: s.Expr, world: World, code: str = "
     if value is None or not isinstance(type_, NumberT) or type(value.value) is not int:
         return
     if (type_.low is not None and value.value < type_.low) or (type_.high is not None and value.value > type_.high):
-        text = f"{value.value} is outside the range {type_.low} to {type_.high}"
+        text = f"{type_.unit.written(value.value)} is outside the range {type_.range_words}"
         world.report.error(code, text, at.span, help="widen the range or change the value")
 
 

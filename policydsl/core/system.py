@@ -234,6 +234,9 @@ class System:
     sums: tuple[Sum, ...] = ()
     individuals: tuple[Const, ...] = ()  # named in the spec, pairwise different
     doc: str = ""
+    # What was declared as a duration or a time: (space, name), for those who write values; it means nothing else.
+    spans: frozenset[tuple[Space, str]] = field(default=frozenset(), compare=False)
+    times: frozenset[tuple[Space, str]] = field(default=frozenset(), compare=False)
 
     def __hash__(self) -> int:
         """Cheap, since systems are the keys of many caches; two that are equal have the same."""
