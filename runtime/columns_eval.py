@@ -1,0 +1,347 @@
+"""The meaning of expressions over columns: an expression, a state and columns of inputs become a column.
+
+It is that of `policydsl.evaluate` in every row. A term is computed once, whatever shares it (terms are interned), and
+what is asked of words is asked of each word once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
+from policydsl.core.types import EntityType, MapType, Type
+from policydsl.evaluate import MEANING, FaultError
+from policydsl.regular import member
+from policydsl.state import EVERYONE_ELSE, State
+from runtime import columns_ints as numbers
+from runtime.columns import Bools, Cells, Codes, Ints, Vocabulary, Words, code_type, column
+
+BINDERS = (Op.FORALL, Op.EXISTS, Op.SUM)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """What was computed of whole vocabularies in one state."""
+
+    state: State
+    found: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        if key not in self.found:
+            self.found[key] = make()
+        return self.found[key]
+
+    def index(self, v: Vocabulary) -> Mapping[str, int]:
+        """The code of each word."""
+        found: Mapping[str, int] = self.once(("index", v), lambda: {w: i for i, w in enumerate(v.words)})
+        return found
+
+    def translation(self, a: Vocabulary, b: Vocabulary) -> NDArray[np.int64]:
+        """For each word of `b` its code in `a`; for words that are not in `a`, numbers beyond its codes."""
+
+        def make() -> NDArray[np.int64]:
+            index = dict(self.index(a))
+            return np.array([index.setdefault(w, len(index)) for w in b.words], dtype=np.int64)
+
+        found: NDArray[np.int64] = self.once(("translation", a, b), make)
+        return found
+
+    def union(self, a: Vocabulary, b: Vocabulary) -> Vocabulary:
+        """The words of `a`, then those that `b` has beside, in the order of `translation`."""
+        found: Vocabulary = self.once(
+            ("union", a, b), lambda: Vocabulary((*a.words, *(w for w in b.words if w not in self.index(a))))
+        )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """The content of a state variable with keys."""
+
+    name: str
+    type: MapType
+
+
+Operand: TypeAlias = Cells | MapOf
+
+
+def _is_column(x: object) -> bool:
+    return isinstance(x, np.ndarray | Ints | Words)
+
+
+def _not(_: Shared, a: Bools) -> Cells:
+    return ~a
+
+
+def _and(_: Shared, *parts: Any) -> Cells:
+    return _junction(np.logical_and, True, parts)
+
+
+def _or(_: Shared, *parts: Any) -> Cells:
+    return _junction(np.logical_or, False, parts)
+
+
+def _junction(join: Any, unit: bool, parts: tuple[Any, ...]) -> Cells:
+    columns = []
+    for part in parts:
+        if _is_column(part):
+            columns.append(part)
+        elif part is not unit:
+            return not unit
+    if not columns:
+        return unit
+    if len(columns) == 1:
+        only: Bools = columns[0]
+        return only
+    found: Bools = join(columns[0], columns[1])
+    for more in columns[2:]:
+        join(found, more, out=found)
+    return found
+
+
+def _implies(shared: Shared, a: Any, b: Any) -> Cells:
+    return _or(shared, ~a if _is_column(a) else not a, b)
+
+
+def _eq(shared: Shared, a: Any, b: Any) -> Cells:
+    if isinstance(a, Ints) or isinstance(b, Ints):
+        return numbers.equal(a, b)
+    if isinstance(b, Words):
+        a, b = b, a
+    if isinstance(a, Words):
+        if not isinstance(b, Words):
+            code = shared.index(a.vocabulary).get(b)
+            return False if code is None else _bools(a.codes == a.codes.dtype.type(code))
+        if a.vocabulary is b.vocabulary:
+            return _bools(a.codes == b.codes)
+        return _bools(a.codes == shared.translation(a.vocabulary, b.vocabulary)[b.codes])
+    if not _is_column(a):
+        a, b = b, a
+    return _bools(a == b) if _is_column(b) else _bools(a) if b else _bools(~a)
+
+
+def _bools(a: Any) -> Bools:
+    found: Bools = a
+    return found
+
+
+def _ite(shared: Shared, c: Any, a: Any, b: Any) -> Cells:
+    if not _is_column(c):
+        chosen: Cells = a if c else b
+        return chosen
+    for x in (a, b):
+        if isinstance(x, Ints) or x.__class__ is int:
+            return numbers.choose(c, a, b)
+        if isinstance(x, Words | str):
+            return _either_word(shared, c, a, b)
+    return _bools(np.where(c, a, b))
+
+
+def _either_word(shared: Shared, c: Bools, a: Words | str, b: Words | str) -> Words:
+    a, b = _as_words(shared, a), _as_words(shared, b)
+    if a.vocabulary is b.vocabulary:
+        return Words(np.where(c, a.codes, b.codes), a.vocabulary)
+    both = shared.union(a.vocabulary, b.vocabulary)
+    translated = shared.translation(a.vocabulary, b.vocabulary)[b.codes]
+    return Words(np.where(c, a.codes, translated).astype(code_type(len(both.words))), both)
+
+
+def _as_words(shared: Shared, a: Words | str) -> Words:
+    if isinstance(a, Words):
+        return a
+    vocabulary: Vocabulary = shared.once(("alone", a), lambda: Vocabulary((a,)))
+    return Words(np.zeros(1, np.uint8), vocabulary)
+
+
+def _matches(shared: Shared, text: Words, pattern: str) -> Cells:
+    v = text.vocabulary
+    table = shared.once(
+        ("matches", pattern, v), lambda: np.fromiter((member(pattern, w) for w in v.words), np.bool_, len(v.words))
+    )
+    return _bools(table[text.codes])
+
+
+def _select(shared: Shared, map_: MapOf, *keys: Words | str) -> Cells:
+    columns = [k for k in keys if isinstance(k, Words)]
+    where, grid = _combinations(columns)
+    key = ("select", map_.name, tuple(k.vocabulary if isinstance(k, Words) else k for k in keys))
+    if len(columns) == 1:
+        found = shared.once(key, lambda: _read(shared.state, map_, keys, grid()))
+    else:
+        found = _read(shared.state, map_, keys, grid())
+    return _at(found, where)
+
+
+def _combinations(columns: list[Words]) -> tuple[Codes, Callable[[], list[tuple[str, ...]]]]:
+    """For each row a number, and the combination of words that each number stands for."""
+    first = columns[0]
+    if len(columns) == 1:
+        return first.codes, lambda: [(w,) for w in first.vocabulary.words]
+    where: Codes = first.codes
+    rows = [(i,) for i in range(len(first.vocabulary.words))]
+    for c in columns[1:]:
+        count = len(c.vocabulary.words)
+        seen, where = np.unique(where.astype(np.int64) * count + c.codes, return_inverse=True)
+        rows = [(*rows[i // count], i % count) for i in seen.tolist()]
+    return where, lambda: [tuple(c.vocabulary.words[i] for c, i in zip(columns, row, strict=True)) for row in rows]
+
+
+def _read(state: State, map_: MapOf, keys: tuple[Words | str, ...], grid: list[tuple[str, ...]]) -> Cells:
+    """The column of what the map holds at each combination of words; keys that are the same for all rows stay."""
+    found = []
+    for combination in grid:
+        given = iter(combination)
+        found.append(state.read(map_.name, tuple(next(given) if isinstance(k, Words) else k for k in keys)))
+    return column(map_.type.value, found)
+
+
+def _at(cells: Any, where: Codes) -> Cells:
+    found: Cells = cells[where]
+    return found
+
+
+def _forall(shared: Shared, *values: Any) -> Cells:
+    return _and(shared, *values)
+
+
+def _exists(shared: Shared, *values: Any) -> Cells:
+    return _or(shared, *values)
+
+
+def _sum(_: Shared, *values: Any) -> Cells:
+    last = values[-1]
+    if np.any(last.values != 0) if isinstance(last, Ints) else last != 0:
+        raise FaultError("a sum to which everyone contributes")
+    return numbers.add(*values)
+
+
+MEANING_COLUMNS: dict[Op, Callable[..., Any]] = {
+    Op.NOT: _not,
+    Op.AND: _and,
+    Op.OR: _or,
+    Op.IMPLIES: _implies,
+    Op.EQ: _eq,
+    Op.ITE: _ite,
+    Op.ADD: lambda _, *parts: numbers.add(*parts),
+    Op.SUB: lambda _, a, b: numbers.sub(a, b),
+    Op.MUL: lambda _, a, b: numbers.mul(a, b),
+    Op.DIV: lambda _, a, b: numbers.div(a, b),
+    Op.MOD: lambda _, a, b: numbers.mod(a, b),
+    Op.MIN: lambda _, a, b: numbers.minimum(a, b),
+    Op.MAX: lambda _, a, b: numbers.maximum(a, b),
+    Op.LE: lambda _, a, b: numbers.le(a, b),
+    Op.LT: lambda _, a, b: numbers.lt(a, b),
+    Op.MATCHES: _matches,
+    Op.SELECT: _select,
+    Op.FORALL: _forall,
+    Op.EXISTS: _exists,
+    Op.SUM: _sum,
+}
+"""What each operator makes of its arguments, of which one at least is a column: see `policydsl.evaluate.MEANING`, which
+does where none is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Rows over which expressions are evaluated. `memo` has the terms that are known."""
+
+    shared: Shared
+    inputs: Mapping[str, Cells]
+    bound: Mapping[str, Cells] = field(default_factory=dict)
+    memo: dict[Expr, Any] = field(default_factory=dict)
+    outer: Batch | None = None  # the same rows, without the innermost bound individual
+
+    def value(self, e: Expr) -> Cells:
+        """The column of `e`, or the value that it has in all rows."""
+        found: Cells = self._operand(e)
+        return found
+
+    def truth(self, e: Expr) -> Bools | bool:
+        """The same of a condition."""
+        found: Bools | bool = self._operand(e)
+        return found
+
+    def _operand(self, e: Expr) -> Any:
+        if isinstance(e, Const):
+            return e.value
+        if self.outer is not None and not (e.bound if isinstance(e, Apply) else e.space is Space.BOUND):
+            return self.outer._operand(e)
+        if e not in self.memo:
+            self.memo[e] = self._ref(e) if isinstance(e, Ref) else self._apply(e)
+        return self.memo[e]
+
+    def _ref(self, e: Ref) -> Any:
+        match e.space:
+            case Space.INPUT:
+                return self.inputs[e.name]
+            case Space.PARAM:
+                return self.shared.state.params[e.name]
+            case Space.BOUND:
+                return self.bound[e.name]
+            case Space.STATE:
+                return MapOf(e.name, e.type) if isinstance(e.type, MapType) else self.shared.state.read(e.name, ())
+            case Space.NEXT:
+                raise FaultError(f"`{e.name}` of the next state where there is none")
+
+    def _apply(self, e: Apply) -> Any:
+        if e.op in BINDERS:
+            return self._quantified(e)
+        args = [self._operand(a) for a in e.args]
+        if any(_is_column(a) for a in args):
+            return MEANING_COLUMNS[e.op](self.shared, *args)
+        if isinstance(args[0], MapOf):
+            return self.shared.state.read(args[0].name, tuple(args[1:]))
+        return MEANING[e.op](*args)
+
+    def bind(self, bound: Ref, individual: Cells) -> Batch:
+        return Batch(self.shared, self.inputs, {**self.bound, bound.name: individual}, {}, self)
+
+    def _quantified(self, e: Apply) -> Any:
+        bound, body = e.args
+        assert isinstance(bound, Ref)
+        # Everybody that the state or the body names is one value for all rows; inputs name somebody in each row. Those
+        # are columns, so that no row goes through the individuals of all rows.
+        columns, known = self._mentioned(bound.type, body)
+        fresh = EVERYONE_ELSE * 2
+        taken = known.union(*(c.vocabulary.words for c in columns))
+        while fresh in taken:
+            fresh += EVERYONE_ELSE
+        individuals: list[Words | str] = [*columns, *sorted(known), fresh]
+        values = []
+        for i, x in enumerate(individuals):
+            value = self.bind(bound, x).value(body)
+            if e.op is Op.SUM and isinstance(x, Words):
+                # Everybody counts once: in the rows where `x` is one of the others, those count.
+                again = [_eq(self.shared, x, y) for y in (*individuals[:i], *known)]
+                value = _once(self.shared, _or(self.shared, *again), value)
+            values.append(value)
+        if any(_is_column(v) for v in values):
+            return MEANING_COLUMNS[e.op](self.shared, *values)
+        return MEANING[e.op](*values)
+
+    def _mentioned(self, sort: Type, body: Expr) -> tuple[list[Words], set[str]]:
+        """The columns of individuals that `body` mentions, and all individuals that are the same for all rows."""
+        assert isinstance(sort, EntityType)
+        known = set(self.shared.state.individuals(sort))
+        columns: list[Words] = []
+        for e in subterms(body):
+            if isinstance(e, Apply) or e.type != sort:
+                continue
+            if isinstance(e, Ref) and (e.space is Space.STATE or (e.space is Space.BOUND and e.name not in self.bound)):
+                continue
+            # SOUND: among these is the individual of an enclosing binder, so two fresh ones are never confused.
+            x = self._operand(e)
+            if isinstance(x, Words):
+                columns.append(x)
+            else:
+                known.add(str(x))
+        return columns, known
+
+
+def _once(shared: Shared, again: Any, value: Any) -> Any:
+    return _ite(shared, again, 0, value)
