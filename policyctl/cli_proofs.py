@@ -65,6 +65,8 @@ def replay(trace: Path, policy: str) -> int:
 def recheck(certificates: tuple[Path, ...], policy: str | None, jobs: int) -> int:
     """Discharge every obligation in CERTIFICATES again, with the second solver alone.
 
+    The obligations are first made again from the policy's core that stands in the certificate, and must be those of the
+    certificate and enough for what it claims; runs are replayed. With --policy, the core is that of the policy, too.
     Certificates come from `policyctl verify --certificates DIR`. Any disagreement exits with 3.
     """
     from policydsl.core.to_json import digest
@@ -88,7 +90,7 @@ def recheck(certificates: tuple[Path, ...], policy: str | None, jobs: int) -> in
         symbol = paint("bold red", "✗") if r.faults else paint("green", "✓")
         verdict = "NOT confirmed" if r.faults else "confirmed by cvc5"
         line = f"{symbol} {path}: {r.obligations} obligations of {r.proofs} proofs {verdict}"
-        write_out("\n".join([line, *(f"    {f}" for f in r.faults)]) + "\n")
+        write_out("\n".join([line, *(f"    {f}" for f in (*r.faults, *r.remarks))]) + "\n")
     return REFUTED if any(r.faults for r in results) else OK
 
 
@@ -100,17 +102,20 @@ class Rechecked:
     obligations: int = 0
     proofs: int = 0
     faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def check_again(path: Path) -> Rechecked:
     """The work on one certificate, in a process of its own."""
-    from verifier.certificate import CertificateError, read, recheck
+    from verifier.certificate import CertificateError, read
+    from verifier.recheck import recheck, remarks
 
     try:
         certificate = read(path.read_text(encoding="utf-8"))
     except (CertificateError, UnicodeDecodeError) as error:
         return Rechecked(faults=[f"this is no certificate: {error}"])
     results = recheck(certificate)
-    proofs = sum(p.verdict == "proved" for p in certificate.properties)
+    proofs = [p.obligations for p in certificate.properties if p.obligations]
+    obligations = sum(map(len, proofs)) + sum(len(f.obligations) for f in certificate.facts)
     faults = [f"{r.property}: {r.what}: {r.fault}" for r in results if r.fault]
-    return Rechecked(certificate.digest, len(results), proofs, faults)
+    return Rechecked(certificate.digest, obligations, len(proofs), faults, remarks(certificate))

@@ -1,24 +1,30 @@
-"""Certificates: what was proved, from which texts, by which solvers; and checking them again with the second solver.
+"""Certificates: what was proved, from which texts and how these are made, by which solvers; see `verifier.recheck`.
 
-The obligations stand in the certificate as the very SMT-LIB text that both solvers read, so re-checking needs neither
-the encoder nor the search that found the lemmas.
+The obligations stand in the certificate as the very SMT-LIB text that both solvers read. Beside each stands what it was
+made from, so whoever does not trust the texts can make them again from the core.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from policydsl.core.system import System
+from policydsl import trace_json
+from policydsl.core.expr import Expr
+from policydsl.core.system import Property, PropertyKind, System
 from policydsl.core.to_json import digest, to_data
 from policydsl.to_words import words
+from policydsl.trace import Trace
+from verifier.claims import claims
 from verifier.induction import Obligation
-from verifier.solve import Answer, versions, with_cvc5
-from verifier.verdict import Proved, Verification
+from verifier.parts import parts
+from verifier.solve import versions, with_both
+from verifier.sum_facts import Condition, always, conditions
+from verifier.verdict import Outcome, Proved, Refuted, Verification, Witnessed
 from verifier.verify import Proof
 
 
@@ -27,7 +33,13 @@ class _Strict(BaseModel):
 
 
 class ObligationRecord(_Strict):
+    """`rule`, `goal` and `given` say how the text is made: see `induction.Rule`. `goal` is the name of a claim about
+    requests, or like `given` of one of the `formulas`. All three are empty where an argument about runs asks."""
+
     what: str
+    rule: str = ""
+    goal: str = ""
+    given: tuple[str, ...] = ()
     sha256: str
     smtlib: str
 
@@ -41,52 +53,113 @@ class PropertyRecord(_Strict):
     lemmas: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     obligations: tuple[ObligationRecord, ...] = ()
+    trace: dict[str, Any] | None = None
+
+
+class FactRecord(_Strict):
+    """Why the facts about sums that rest on this condition hold."""
+
+    condition: str
+    obligations: tuple[ObligationRecord, ...]
 
 
 class Certificate(_Strict):
-    """Everything known about one system. `digest` is that of `core`, the canonical form of the system."""
+    """Everything known about one system. `digest` is that of `core`, the canonical form of the system.
 
-    format: Literal["policyctl-certificate/1"] = "policyctl-certificate/1"
+    `formulas` is a core of the same variables, whose properties are the formulas that obligations are about.
+    """
+
+    format: Literal["policyctl-certificate/2"] = "policyctl-certificate/2"
     system: str
     digest: str
     solvers: dict[str, str]
     properties: tuple[PropertyRecord, ...]
+    facts: tuple[FactRecord, ...]
+    formulas: dict[str, Any]
     core: dict[str, Any]
 
 
 def certificate(system: System, verification: Verification, proofs: Mapping[str, Proof]) -> Certificate:
     """The certificate of a verification."""
-    records = []
-    for outcome in verification.outcomes:
-        name = outcome.property.name
-        proof = proofs.get(name)
-        verdict = outcome.verdict
-        records.append(
-            PropertyRecord(
-                name=name,
-                kind=outcome.property.kind.value,
-                verdict=outcome.status,
-                how=verdict.how if isinstance(verdict, Proved) else "",
-                uses=proof.uses if proof else (),
-                lemmas=tuple(words(lemma) for lemma in proof.lemmas) if proof else (),
-                assumptions=verdict.assumptions if isinstance(verdict, Proved) else (),
-                obligations=tuple(_record(o) for o in proof.obligations) if proof else (),
-            )
-        )
+    formulas = _Formulas()
+    known = {o.property.name for o in verification.outcomes}
+    # What was proved on the way, when only some properties were asked for.
+    beside = [Outcome(p, Proved(proofs[p.name].how)) for p in system.properties if p.name in set(proofs) - known]
+    records = [_property(system, o, proofs.get(o.property.name), formulas) for o in (*verification.outcomes, *beside)]
+    facts = [
+        FactRecord(condition=c.name, obligations=tuple(formulas.record(o, {}) for o in because))
+        for c, because in _facts(system, proofs)
+    ]
     return Certificate(
         system=system.name,
         digest=digest(system),
         solvers=versions(),
         properties=tuple(records),
+        facts=tuple(facts),
+        formulas=to_data(replace(system, actions=(), sums=(), properties=formulas.properties())),
         core=to_data(system),
     )
 
 
-def _record(obligation: Obligation) -> ObligationRecord:
-    return ObligationRecord(what=obligation.what, sha256=_sha(obligation.text), smtlib=obligation.text)
+def _property(system: System, outcome: Outcome, proof: Proof | None, formulas: _Formulas) -> PropertyRecord:
+    verdict = outcome.verdict
+    prop = outcome.property
+    asked = [c for s in (system, *parts(system)) if prop in s.properties for c in claims(s, prop)]
+    requests = {c.formula: c.name for c in asked if c.over_requests}
+    trace: Trace | None = verdict.trace if isinstance(verdict, Refuted | Witnessed) else None
+    return PropertyRecord(
+        name=prop.name,
+        kind=prop.kind.value,
+        verdict=outcome.status,
+        how=verdict.how if isinstance(verdict, Proved) else "",
+        uses=proof.uses if proof else (),
+        lemmas=tuple(words(lemma) for lemma in proof.lemmas) if proof else (),
+        assumptions=verdict.assumptions if isinstance(verdict, Proved) else (),
+        obligations=tuple(formulas.record(o, requests) for o in proof.obligations) if proof else (),
+        trace=None if trace is None else trace_json.to_data(trace),
+    )
 
 
-def _sha(text: str) -> str:
+def _facts(system: System, proofs: Mapping[str, Proof]) -> Iterable[tuple[Condition, tuple[Obligation, ...]]]:
+    """The conditions that the proofs rest on, each discharged again with what was proved before its first use."""
+    open_ = {formula: c for c in conditions(system) for _, formula in c.facts}
+    names = {name: c for c in conditions(system) for name, _ in c.facts}
+    before: dict[str, Expr] = {}
+    done: set[str] = set()
+    for name, proof in proofs.items():
+        used = [open_[h] for o in proof.obligations for h in o.hypotheses if h in open_]
+        used += [names[u] for u in proof.uses if u in names]
+        for c in used:
+            if c.name not in done:
+                done.add(c.name)
+                yield c, always(system, c, before, lambda o: with_both(o.text))
+        prop = system.claim(name)
+        if prop.kind in (PropertyKind.INVARIANT, PropertyKind.LEMMA):
+            before[name] = prop.expr
+
+
+class _Formulas:
+    """The formulas that obligations are about, each under a name."""
+
+    def __init__(self) -> None:
+        self._names: dict[Expr, str] = {}
+
+    def name(self, e: Expr) -> str:
+        return self._names.setdefault(e, f"f{len(self._names)}")
+
+    def record(self, o: Obligation, requests: Mapping[Expr, str]) -> ObligationRecord:
+        sha = text_digest(o.text)
+        if o.rule is None or o.goal is None:
+            return ObligationRecord(what=o.what, sha256=sha, smtlib=o.text)
+        goal = requests.get(o.goal) or self.name(o.goal)
+        given = tuple(map(self.name, o.hypotheses))
+        return ObligationRecord(what=o.what, rule=o.rule.value, goal=goal, given=given, sha256=sha, smtlib=o.text)
+
+    def properties(self) -> tuple[Property, ...]:
+        return tuple(Property(name, PropertyKind.INVARIANT, e) for e, name in self._names.items())
+
+
+def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -103,31 +176,3 @@ def read(text: str) -> Certificate:
         place = ".".join(map(str, first["loc"])) or "the file"
         raise CertificateError(f"{place}: {first['msg'].lower()}") from error
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """One obligation, checked again. `fault` is empty when the second solver agrees."""
-
-    property: str
-    what: str
-    fault: str
-
-
-def recheck(certificate: Certificate) -> list[Recheck]:
-    """Ask cvc5 about every obligation of every property that is claimed to be proved."""
-    results: list[Recheck] = []
-    for record in certificate.properties:
-        if record.verdict != "proved":
-            continue
-        if not record.obligations and record.kind != "reachable":
-            results.append(Recheck(record.name, "the claim", "is called proved without an obligation"))
-        results += [Recheck(record.name, o.what, _fault(o)) for o in record.obligations]
-    return results
-
-
-def _fault(o: ObligationRecord) -> str:
-    if _sha(o.smtlib) != o.sha256:
-        return "the text does not match its digest"
-    answer = with_cvc5(o.smtlib)
-    return "" if answer is Answer.UNSAT else f"cvc5 answers {answer.value}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from policydsl.core.after import after, reads
 from policydsl.core.expr import (
@@ -31,12 +32,25 @@ from verifier.ground import ground
 from verifier.to_smt import script
 
 
+class Rule(Enum):
+    """What discharging an obligation says of its goal."""
+
+    INITIALLY = "initially"  # it holds at the start
+    KEPT = "kept"  # every step from it and the hypotheses ends in it again
+    FOLLOWS = "follows"  # it holds wherever the hypotheses do
+
+
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """Unsatisfiable exactly when `what` is discharged. `text` is what the solvers read and what certificates keep."""
+    """Unsatisfiable exactly when `what` is discharged. `text` is what the solvers read and what certificates keep;
+    `rule`, `goal` and `hypotheses` are what it was made from, so that it can be made again (None: not by such a rule).
+    """
 
     what: str
     text: str
+    rule: Rule | None = None
+    goal: Expr | None = None
+    hypotheses: tuple[Expr, ...] = ()
 
 
 def parameters(system: System, roots: Iterable[Expr]) -> list[Expr]:
@@ -79,7 +93,7 @@ def rename_inputs(action: Action, e: Expr) -> Expr:
 def init_obligation(system: System, what: str, goal: Expr) -> Obligation:
     """`goal` holds at the start, for all parameters in their ranges."""
     bad = initially(system, negate(goal))
-    return Obligation(f"{what}: initially", _text(system, [bad], ()))
+    return Obligation(f"{what}: initially", _text(system, [bad], ()), Rule.INITIALLY, goal)
 
 
 def breaking_step(action: Action, goal: Expr, hypotheses: Sequence[Expr]) -> Expr:
@@ -112,12 +126,13 @@ def step_obligation(system: System, what: str, goal: Expr, hypotheses: Sequence[
     if not actions:
         return None
     steps = [breaking_step(a, goal, [goal, *hypotheses]) for a in actions]
-    return Obligation(f"{what}: kept by {', '.join(a.name for a in actions)}", _text(system, [disj(*steps)], ()))
+    kept = f"{what}: kept by {', '.join(a.name for a in actions)}"
+    return Obligation(kept, _text(system, [disj(*steps)], ()), Rule.KEPT, goal, tuple(hypotheses))
 
 
 def entails_obligation(system: System, what: str, hypotheses: Sequence[Expr], goal: Expr) -> Obligation:
     """Every state with the hypotheses has `goal`."""
-    return Obligation(what, _text(system, [negate(goal)], hypotheses))
+    return Obligation(what, _text(system, [negate(goal)], hypotheses), Rule.FOLLOWS, goal, tuple(hypotheses))
 
 
 def _text(system: System, main: Sequence[Expr], hypotheses: Sequence[Expr]) -> str:

@@ -28,8 +28,13 @@ FEW = 6
 
 
 def string_symbol(text: str) -> str:
-    """The solver's name of a literal, or of a pattern's predicate (written with a leading `~`)."""
+    """The solver's name of a literal."""
     return quote("s:" + text)
+
+
+def pattern_symbol(pattern: str) -> str:
+    """The solver's name of a pattern's predicate; no literal is called so."""
+    return quote("~:" + pattern)
 
 
 def string_sort(context: z3.Context) -> z3.SortRef:
@@ -65,14 +70,14 @@ def class_facts(strings: dict[Expr, str], order: list[Expr]) -> tuple[list[str],
     patterns = patterns_in(order)
     literals = [e for e in strings if isinstance(e, Const)]
     head = ["(declare-sort String_ 0)"]
-    head += [f"(declare-fun {string_symbol('~' + p)} (String_) Bool)" for p in patterns]
+    head += [f"(declare-fun {pattern_symbol(p)} (String_) Bool)" for p in patterns]
     head += [f"(declare-const {string_symbol(str(c.value))} String_)" for c in literals]
     facts: list[str] = []
     if len(literals) > 1:
         facts.append(f"(assert (distinct {' '.join(string_symbol(str(c.value)) for c in literals)}))")
     for c in literals:
         for p in patterns:
-            holds = f"({string_symbol('~' + p)} {string_symbol(str(c.value))})"
+            holds = f"({pattern_symbol(p)} {string_symbol(str(c.value))})"
             facts.append(f"(assert {holds})" if regular.member(p, str(c.value)) else f"(assert (not {holds}))")
     for group in _groups(strings, order):
         tested = tuple(p for p in patterns if p in group.patterns)
@@ -115,7 +120,7 @@ def which_exist(term: str, patterns: tuple[str, ...], literals: list[str]) -> li
     """That `term` is in one of the classes that exist; of too many patterns, that it is so for each two of them."""
     found = _classes(patterns + tuple(map(regular.quote, literals)))
     if found is not None:
-        tests = [f"({string_symbol('~' + p)} {term})" for p in patterns]
+        tests = [f"({pattern_symbol(p)} {term})" for p in patterns]
         tests += [f"(= {term} {string_symbol(t)})" for t in literals]
         cubes = [_cube(tests, c.membership) for c in found]
         # SOUND: every string is in exactly one class, so the disjunction is true of each of them.
@@ -154,7 +159,7 @@ class StringChooser:
             holds = tuple(
                 z3.is_true(
                     model.eval(
-                        z3.Function(string_symbol("~" + p)[1:-1], self._sort, z3.BoolSort(self._context))(value),
+                        z3.Function(pattern_symbol(p)[1:-1], self._sort, z3.BoolSort(self._context))(value),
                         model_completion=True,
                     )
                 )

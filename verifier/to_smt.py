@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, MapType, StringType, Type
-from verifier.string_classes import class_facts, string_symbol, string_terms
+from verifier.string_classes import class_facts, pattern_symbol, string_symbol, string_terms
 from verifier.symbols import quote, sort_symbol
 
 SYMBOLS: dict[Op, str] = {
@@ -142,7 +142,7 @@ class Printer:
         if e.op is Op.MATCHES:
             pattern = e.args[1]
             assert isinstance(pattern, Const)
-            return f"({string_symbol('~' + str(pattern.value))} {self._text[e.args[0]]})"
+            return f"({pattern_symbol(str(pattern.value))} {self._text[e.args[0]]})"
         args = [self._text[a] for a in e.args]
         template = TEMPLATES.get(e.op)
         if template is not None:
