@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policydsl.core.read_json import MalformedError, Reader, parse
-from policydsl.core.to_json import dumps
 from runtime.heads import Head
 from runtime.merkle import inclusion_proof, leaf_hash, verify_inclusion
-from runtime.records import from_bytes
+from runtime.records import canonical, from_bytes
 
 __all__ = ["FORMAT", "MalformedError", "Proof", "fault", "from_text", "prove", "to_text"]
 
@@ -65,7 +64,7 @@ def from_text(text: str) -> Proof:
     except ValueError as error:
         raise error if isinstance(error, MalformedError) else r["path"].malformed("expected hexadecimal") from None
     # Records are canonical, so what was laid out to be read becomes the bytes again that the tree is over.
-    record = dumps(r["record"].value).encode("ascii")
+    record = canonical(r["record"].value)
     if from_bytes(record).n != r["n"].whole():
         raise r["n"].malformed("the record has another number")
     return Proof(r["n"].whole(), r["size"].whole(), record, path)

@@ -26,6 +26,7 @@ __all__ = [
     "MalformedError",
     "Record",
     "Start",
+    "canonical",
     "entry_bytes",
     "event_bytes",
     "from_bytes",
@@ -201,9 +202,17 @@ def from_bytes(data: bytes) -> Record:
     if record.n < 0:
         raise r["n"].malformed("records are numbered from 0")
     # SOUND: what is signed are bytes; a second way to write them would be read as the same and hash differently.
-    if dumps(value).encode("ascii") != data:
+    if canonical(value) != data:
         raise MalformedError("", "not in canonical form")
     return record
+
+
+def canonical(value: object) -> bytes:
+    """JSON that was read to the bytes of a record; raises `MalformedError` for what no record holds."""
+    try:
+        return dumps(value).encode("ascii")
+    except (ValueError, RecursionError):
+        raise MalformedError("", "a number that is infinite, or nested too deeply") from None
 
 
 def _event(r: Reader) -> Event:
