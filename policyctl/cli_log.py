@@ -279,6 +279,7 @@ def keygen(file: Path) -> int:
         key = heads.generate_key(secrets.token_bytes(heads.SEED_SIZE))
     except heads.SigningError as error:
         raise click.ClickException(str(error)) from error
+    file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as out:
         out.write(heads.private_pem(key))

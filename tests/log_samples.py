@@ -136,3 +136,6 @@ def tree_of(records: Sequence[bytes]) -> Frontier:
 def lines_of(records: Sequence[bytes]) -> list[bytes]:
     """A whole log file, with an unsigned head."""
     return list(to_lines(records, head_of(records)))
+
+
+SAMPLE = recorded()
