@@ -14,6 +14,7 @@ from policydsl.core.system import (
     Obligation,
     Origin,
     Param,
+    Phases,
     Property,
     PropertyKind,
     RuleUse,
@@ -87,10 +88,11 @@ class _From:
             raise document["format"].malformed(f"expected {FORMAT!r}")
         self.body, self.docs, self.spans = document["system"], document["docs"], document["spans"]
         self.body.fields(
-            "name", "params", "state", "actions", "properties", "sums", "individuals", "types", "exprs"
+            "name", "params", "state", "actions", "properties", "sums", "individuals", "fail_open", "recovery",
+            "phases", "types", "exprs"
         )  # fmt: skip
         self.docs.fields("system", "params", "state", "actions", "properties")
-        self.spans.fields("params", "state", "actions", "properties")
+        self.spans.fields("params", "state", "actions", "properties", "phases")
         self.types: list[Type] = []
         for row in self.body["types"].items():
             self.types.append(_type(row, self.types))
@@ -208,6 +210,17 @@ class _From:
         keys = tuple(self.bound(k) for k in r["keys"].items())
         return Sum(r["var"].text(), keys, self.bound(r["bound"]), self.expr(r["body"]))
 
+    def phase(self, r: Reader, span: Reader) -> Phases:
+        r.fields("name", "reserve", "commit", "abort", "expire")
+        return Phases(
+            r["name"].text(),
+            r["reserve"].text(),
+            r["commit"].text(),
+            r["abort"].text(),
+            r["expire"].text(),
+            _span(span),
+        )
+
     def system(self) -> System:
         b, d, s = self.body, self.docs, self.spans
         return System(
@@ -219,6 +232,9 @@ class _From:
             tuple(self.sum(x) for x in b["sums"].items()),
             tuple(self.const(x) for x in b["individuals"].items()),
             d["system"].text(),
+            tuple(x.text() for x in b["fail_open"].items()),
+            tuple(x.text() for x in b["recovery"].items()),
+            tuple(self.phase(*x) for x in b["phases"].beside(s["phases"])),
         )
 
 

@@ -190,6 +190,13 @@ class Action:
         return conj(*(g.expr for g in self.guards))
 
     @property
+    def only_reads(self) -> bool:
+        """Whether allowing it changes nothing but the time, and asks nothing of anybody."""
+        writes = {w.var for w in self.writes}
+        asks = any(g.kind is GuardKind.APPROVE for g in self.guards) or bool(self.obligations)
+        return writes <= {CLOCK} and not asks
+
+    @property
     def assumed(self) -> Expr:
         return conj(*(g.expr for g in self.guards if g.kind is GuardKind.ASSUME))
 
@@ -223,8 +230,28 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
+class Phases:
+    """Actions that are one effect on the outside: `reserve` promises it, then exactly one of the others ends it.
+
+    `commit` and `abort` take the inputs of `reserve` that they share with it from there; `expire` ("" for none) takes
+    all of its inputs from there, and is for reservations of which nothing is heard any more.
+    """
+
+    name: str
+    reserve: str
+    commit: str
+    abort: str
+    expire: str = ""
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class System:
-    """A whole specification, lowered."""
+    """A whole specification, lowered.
+
+    `fail_open` names actions that only read, and are allowed when the state cannot be kept; `recovery` those that are
+    decided as ever in a lockdown, when all others are denied.
+    """
 
     name: str
     params: tuple[Param, ...]
@@ -234,6 +261,9 @@ class System:
     sums: tuple[Sum, ...] = ()
     individuals: tuple[Const, ...] = ()  # named in the spec, pairwise different
     doc: str = ""
+    fail_open: tuple[str, ...] = ()
+    recovery: tuple[str, ...] = ()
+    phases: tuple[Phases, ...] = ()
     # What was declared as a duration or a time: (space, name), for those who write values; it means nothing else.
     spans: frozenset[tuple[Space, str]] = field(default=frozenset(), compare=False)
     times: frozenset[tuple[Space, str]] = field(default=frozenset(), compare=False)

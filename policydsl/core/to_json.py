@@ -137,6 +137,12 @@ def _meaning(s: System) -> Any:
         "properties": [_property(t, p) for p in s.properties],
         "sums": [_sum(t, x) for x in s.sums],
         "individuals": t.each(s.individuals),
+        "fail_open": list(s.fail_open),
+        "recovery": list(s.recovery),
+        "phases": [
+            {"name": p.name, "reserve": p.reserve, "commit": p.commit, "abort": p.abort, "expire": p.expire}
+            for p in s.phases
+        ],
         "types": t.types,
         "exprs": t.exprs,
     }
@@ -170,6 +176,7 @@ def _spans(s: System) -> Any:
             for a in s.actions
         ],
         "properties": [_span(p.span) for p in s.properties],
+        "phases": [_span(p.span) for p in s.phases],
     }
 
 

@@ -152,6 +152,22 @@ class _System:
         for c in s.individuals:
             if not (isinstance(c.type, EntityType) and constant_fits(c.value, c.type)):
                 yield f"`{c.value}` is no individual"
+        yield from self.operation()
+
+    def operation(self) -> Iterator[str]:
+        """What the enforcer is told about actions."""
+        s = self.system
+        actions = {a.name: a for a in s.actions}
+        phases = [n for p in s.phases for n in (p.reserve, p.commit, p.abort, p.expire) if n]
+        for name in (*s.fail_open, *s.recovery, *phases):
+            if name not in actions:
+                yield f"there is no action `{name}`"
+        for name in s.fail_open:
+            if name in actions and not actions[name].only_reads:
+                yield f"`{name}` does more than read, and is to be allowed when the state cannot be kept"
+        for name in dict.fromkeys(phases):
+            if phases.count(name) > 1:
+                yield f"`{name}` is in two phases"
 
     def expr(
         self,
