@@ -8,7 +8,7 @@ with the draft laid over it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol
@@ -71,14 +71,15 @@ class Medium(Protocol):
 
 
 class HeldStore:
-    """A `Store` on a medium."""
+    """A `Store` on a medium. `process` says which process asks, when it matters that a medium stays in one."""
 
-    def __init__(self, medium: Medium, wait: float = WAIT) -> None:
+    def __init__(self, medium: Medium, wait: float = WAIT, process: Callable[[], object] = lambda: None) -> None:
         self.medium = medium
         self.wait = wait
         self.turn = threading.Lock()
         self.holder = 0
-        self.process = _process()
+        self.process = process
+        self.opener = process()
         self.seen = 0
         self.closed = False
 
@@ -271,7 +272,7 @@ def _take_turn(store: HeldStore) -> None:
     if store.closed:
         raise StoreError("the store is closed")
     # A connection that two processes inherit would mix up what both of them say.
-    if store.process != _process():
+    if store.process() != store.opener:
         raise StoreError("the store was opened before this process was forked; open it in each process")
     me = threading.get_ident()
     if store.holder == me:
@@ -284,7 +285,3 @@ def _take_turn(store: HeldStore) -> None:
 def _pass_turn(store: HeldStore) -> None:
     store.holder = 0
     store.turn.release()
-
-
-def _process() -> int | None:
-    return threading.main_thread().native_id

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from hashlib import sha256
+from multiprocessing import current_process
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -50,6 +51,9 @@ SESSION = """SELECT
   set_config('default_transaction_isolation', 'read committed', false),
   set_config('synchronous_commit', CASE WHEN %(relaxed)s::bool THEN 'off'
     ELSE coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on') END, false)"""
+# Reads the tables of the catalog: `to_regclass` may answer from a cache of the session.
+MADE = """SELECT EXISTS(SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+  WHERE s.nspname = %s AND c.relname = 'head')"""
 BEGIN = "BEGIN; SELECT version, size, pg_current_xact_id()::text FROM head WHERE one FOR UPDATE"
 CHECK = """SELECT (SELECT min(n) FROM records), (SELECT coalesce(max(n) + 1, 0) FROM records),
   (SELECT count(*) FROM records WHERE n >= %s)"""
@@ -76,7 +80,7 @@ class PostgresStore(HeldStore):
     def __init__(self, url: str, durability: str = "each", wait: float = WAIT) -> None:
         if durability not in {"each", "group", "relaxed"}:
             raise StoreError(f"durability is one of each, group, relaxed, not {durability!r}")
-        super().__init__(_Server(url, durability == "relaxed", wait), wait)
+        super().__init__(_Server(url, durability == "relaxed", wait), wait, lambda: current_process().pid)
 
 
 class _Server:
@@ -192,7 +196,6 @@ class _Server:
     def _set_up(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         from psycopg import sql
 
-        head = sql.Identifier(self.schema, "head").as_string(connection)
         connection.execute(
             SESSION,
             {
@@ -203,11 +206,11 @@ class _Server:
                 "relaxed": self.relaxed,
             },
         )
-        if connection.execute("SELECT to_regclass(%s)", (head,)).fetchone() != (None,):
+        if connection.execute(MADE, (self.schema,)).fetchone() == (True,):
             return
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (TURN_OF_MAKERS,))
-            if connection.execute("SELECT to_regclass(%s)", (head,)).fetchone() == (None,):
+            if connection.execute(MADE, (self.schema,)).fetchone() != (True,):
                 names = {"schema": sql.Identifier(self.schema), "version": sql.Literal(VERSION)}
                 connection.execute(sql.SQL(TABLES).format(**names))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from multiprocessing import current_process
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,7 +53,8 @@ class SqliteStore(HeldStore):
             raise StoreError(f"durability is one of {', '.join(SYNCHRONOUS)}, not {durability!r}")
         if not str(path):
             raise StoreError("the path of the store is empty")
-        super().__init__(_File(Path(path).absolute(), SYNCHRONOUS[durability], wait), wait)
+        medium = _File(Path(path).absolute(), SYNCHRONOUS[durability], wait)
+        super().__init__(medium, wait, lambda: current_process().pid)
 
 
 class _File:
@@ -160,7 +162,7 @@ class _File:
         c = self.connection
         try:
             if c.execute("SELECT EXISTS(SELECT * FROM sqlite_master)").fetchone() == (1,):
-                self._check()
+                self._check_kind()
             if c.execute("PRAGMA journal_mode=WAL").fetchone() != ("wal",):
                 raise self._fault("its file system does not support WAL mode")
             c.execute("BEGIN IMMEDIATE")
@@ -169,21 +171,24 @@ class _File:
                     c.execute(table)
                 c.execute("INSERT INTO meta VALUES('version', ?)", (VERSION,))
                 c.execute(f"PRAGMA application_id={APPLICATION}")
-            self._check()
+            self._check_kind()
+            self._check_records()
             c.execute("COMMIT")
         except BaseException:
             self.rollback()
             raise
 
-    def _check(self) -> None:
+    def _check_kind(self) -> None:
         c = self.connection
         if c.execute("PRAGMA application_id").fetchone() != (APPLICATION,):
             raise self._fault("it is a database of something else")
-        version, size = c.execute(HEAD).fetchone()
-        self._check_version(version)
-        (low,) = c.execute("SELECT min(n) FROM records").fetchone()
+        self._check_version(c.execute(HEAD).fetchone()[0])
+
+    def _check_records(self) -> None:
+        c = self.connection
+        (_, size), (low,) = c.execute(HEAD).fetchone(), c.execute("SELECT min(n) FROM records").fetchone()
         first = max(0, size - NEWEST)
-        count = c.execute("SELECT count(*) FROM records WHERE n >= ?", (first,)).fetchone()[0]
+        (count,) = c.execute("SELECT count(*) FROM records WHERE n >= ?", (first,)).fetchone()
         if low not in {None, 0} or count != size - first:
             raise self._fault("records are missing")
 

@@ -57,12 +57,12 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def started(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A server of one's own, with its data in the new folder `data`, and its URL. It cannot run as root."""
+def started() -> Iterator[str]:
+    """The URL of a server of one's own. Servers do not run as root, so its data are where everybody can be."""
     place = binaries()
     assert place is not None
     who: dict[str, Any] = {}
-    data.mkdir(mode=0o700)
+    data = Path(tempfile.mkdtemp(prefix="policyctl-pg-"))
     if os.getuid() == 0:
         nobody = pwd.getpwnam("nobody")
         who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
@@ -81,7 +81,7 @@ def started(data: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
             if server.poll() is not None:
                 raise RuntimeError("the server did not start")
             time.sleep(0.02)
-        yield server, f"postgresql://tests@/postgres?host={data}"
+        yield f"postgresql://tests@/postgres?host={data}"
     finally:
         server.send_signal(signal.SIGQUIT)
         server.wait()
@@ -124,10 +124,8 @@ def _guard(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Serve until nobody needs it."""
-    home = Path(tempfile.mkdtemp(prefix="policyctl-pg-"))
-    home.chmod(0o755)
     try:
-        with started(home / "data") as (_, url), (folder / "postgres.users").open("w") as users:
+        with started() as url, (folder / "postgres.users").open("w") as users:
             draft = folder / "postgres.draft"
             draft.write_text(url)
             draft.rename(folder / "postgres.url")
@@ -137,8 +135,6 @@ def main(folder: Path) -> None:
     except BaseException:
         (folder / "postgres.fault").touch()
         raise
-    finally:
-        shutil.rmtree(home)
 
 
 if __name__ == "__main__" and not os.fork():

