@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from policydsl.core.expr import TRUE, le, number
+from policydsl.core.expr import TRUE, Apply, Op, Ref, Space, disj, le, number, select
 from policydsl.core.system import System
 from policydsl.core.to_json import digest, to_data
+from policydsl.core.types import BOOL, EntityType
 from tests.checked import program
 from verifier.certificate import Certificate, CertificateError, certificate, read, text_digest
 from verifier.claims import claims
@@ -203,6 +204,13 @@ def one_name_twice(data: dict[str, Any]) -> None:
     signed(data, replace(system(), properties=(*system().properties, system().claim("few"))))
 
 
+def bound_twice(data: dict[str, Any]) -> None:
+    b, claim = Ref("b#1", EntityType("Bot"), Space.BOUND), system().claim("few")
+    own = le(number(0), select(system().variable("balance").ref, b))
+    inside = Apply(Op.FORALL, (b, disj(own, Apply(Op.FORALL, (b, own), BOOL))), BOOL)
+    signed(data, replace(system(), properties=(*system().properties, replace(claim, name="bound", expr=inside))))
+
+
 def digest_of_another(data: dict[str, Any]) -> None:
     data["digest"] = "0" * 64
 
@@ -272,6 +280,7 @@ def invented(data: dict[str, Any]) -> None:
         (unkept_sum, "core: `mint` does not keep the sum `sum:balance`"),
         (other_claim, "few: does not follow from what is discharged"),
         (one_name_twice, "core: property `few` is declared twice"),
+        (bound_twice, "core: `b#1` is bound again where it is bound already"),
         (digest_of_another, "core: the core does not match its digest"),
         (called_reachable, "core: the core has no reachable `wrong`"),
         (called_proved, "wrong: does not follow from what is discharged"),
@@ -422,3 +431,40 @@ action up() { a_b := a_b + 1 }
 def test_what_is_false_is_not_proved_under_the_name_of_something_true(text: str) -> None:
     found = verify(program(text).system)
     assert not all(isinstance(o.verdict, Proved) for o in found.outcomes)
+
+
+BOUND_IN_BOTH = """
+entity Bot { root }
+state m: Bot -> Bool = true
+state q: Bool = false
+state ph: Bool = false
+state boss: Bot -> Bot = root
+function late(p: Bool): Bool = not p and q implies p
+action set(a: Bot) { require not ph  m[boss[a]] := false }
+action move(a: Bot, b: Bot) { boss[a] := b }
+action start() { require forall b: Bot . m[b]  ph := true }
+action go() { require ph and forall b: Bot . m[b]  q := true }
+invariant i: late(forall b: Bot . m[b])
+"""
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a `forall` is hoisted over one that binds the same name")
+def test_one_quantifier_in_two_places_of_an_invariant() -> None:
+    found = verify(program(BOUND_IN_BOTH).system)
+    assert not any(isinstance(o.verdict, Refuted) for o in found.outcomes)
+
+
+ESTIMATED = """
+entity Bot
+action spend(principal: Bot, amount: Int[0..10]) {}
+action check(principal: Bot) { require sum(spend.amount within 100ms) >= 5 }
+assert enough on check: allowed implies sum(spend.amount within 100ms) >= 5
+assert some on check: allowed implies count(spend within 100ms) >= 1
+"""
+
+
+@pytest.mark.xfail(strict=True, reason="a sum over a window is an estimate from above, in lower bounds as well")
+def test_a_lower_bound_of_a_window_is_not_proved_of_an_estimate_from_above() -> None:
+    """`at 0s spend(ann, 5)  at 100ms check(ann)`: `some` is refuted by this run, and `enough` is as false."""
+    found = {o.property.name: type(o.verdict) for o in verify(program(ESTIMATED).system).outcomes}
+    assert found == {"enough": Refuted, "some": Refuted}

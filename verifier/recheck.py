@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from policydsl import trace_json
-from policydsl.check.monitor_terms import canonical
+from policydsl.check.monitor_terms import canonical, inner_binders
 from policydsl.check.sums_delta import ghost_writes
 from policydsl.check.sums_shape import SumError
 from policydsl.core.after import reads
-from policydsl.core.expr import ZERO, Expr
+from policydsl.core.expr import ZERO, Apply, Expr, Ref, subterms
 from policydsl.core.from_json import MalformedError, from_data
 from policydsl.core.system import Expected, Property, PropertyKind, System
 from policydsl.core.to_json import digest
@@ -27,6 +27,7 @@ from policydsl.to_words import words
 from verifier.bounded import Limits
 from verifier.certificate import Certificate, FactRecord, ObligationRecord, PropertyRecord, text_digest
 from verifier.claims import claims, hoisted
+from verifier.ground import QUANTIFIERS
 from verifier.induction import (
     Obligation,
     Rule,
@@ -80,7 +81,33 @@ def _core_faults(certificate: Certificate, core: System, formulas: System) -> It
     for r in certificate.properties:
         if r.name not in known or known[r.name].kind.value != r.kind:
             yield f"the core has no {r.kind} `{r.name}`"
+    assumed = {f for r in certificate.properties for o in r.obligations for f in _assumed(o)}
+    assumed |= {f for r in certificate.facts for o in r.obligations for f in _assumed(o)}
+    roots = [p.expr for p in formulas.properties if p.name in assumed]
+    for bound in dict.fromkeys(b for e in (*_roots(core), *roots) for b in _rebound(e)):
+        # SOUND: instances put terms for bound individuals, each of which is bound in one place.
+        yield f"`{bound.name}` is bound again where it is bound already"
     yield from _sum_faults(core)
+
+
+def _assumed(o: ObligationRecord) -> tuple[str, ...]:
+    return (*o.given, o.goal) if o.rule == Rule.KEPT.value else o.given
+
+
+def _roots(core: System) -> Iterator[Expr]:
+    for a in core.actions:
+        yield from (g.expr for g in a.guards)
+        yield from (e for w in a.writes for e in (*w.keys, w.value))
+    for p in core.properties:
+        yield from (e for e in (p.expr, p.goal) if e is not None)
+
+
+def _rebound(root: Expr) -> Iterator[Ref]:
+    for e in subterms(root):
+        if isinstance(e, Apply) and e.op in QUANTIFIERS and e.args[0] in inner_binders(e.args[1]):
+            bound = e.args[0]
+            assert isinstance(bound, Ref)
+            yield bound
 
 
 def _sum_faults(core: System) -> Iterator[str]:
