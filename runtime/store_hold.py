@@ -118,13 +118,14 @@ class Hold:
             _pass_turn(store)
             raise
         store.seen = size
-        self._draft.size = size
-        self._open = True
+        self._draft, self._failed, self._open = Draft(size), None, True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
         self._open = False
         store, draft = self._store, self._draft
+        if store.closed and self._failed is None:
+            self._fail("the store was closed")
         try:
             if kind is None and self._failed is None and draft:
                 self._medium.commit(draft)
@@ -234,6 +235,8 @@ class Hold:
     def _check(self) -> None:
         if not self._open:
             raise StoreError("the hold of the store is over")
+        if self._store.closed:
+            raise self._fail("the store was closed")
         if self._failed is not None:
             raise StoreError(f"the hold of the store has failed: {self._failed}")
 

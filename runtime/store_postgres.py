@@ -132,7 +132,7 @@ class _Server:
         return [(_full(name), note) for name, note in found]
 
     def commit(self, draft: Draft) -> None:
-        connection = self._connected()
+        connection = self._held()
         try:
             done = _written(connection, draft)
         except self.faults as fault:
@@ -176,9 +176,15 @@ class _Server:
 
     def _all(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         try:
-            return self._connected().execute(query, values, binary=True).fetchall()
+            return self._held().execute(query, values, binary=True).fetchall()
         except self.faults as fault:
             raise self._fault(fault) from fault
+
+    def _held(self) -> psycopg.Connection[tuple[Any, ...]]:
+        # SOUND: on a new connection there is no transaction, and each statement would be kept by itself.
+        if self.connection is None:
+            raise self._fault("the connection is closed")
+        return self.connection
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self.connection is None:
@@ -237,7 +243,7 @@ class _Server:
 
 
 def _begun(connection: psycopg.Connection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    cursor = connection.execute(BEGIN)
+    cursor = connection.execute(BEGIN, prepare=False)
     cursor.nextset()
     return cursor.fetchall()
 

@@ -23,7 +23,7 @@ from typing import Any
 
 PATIENCE = 60
 """Seconds that a server may take to start."""
-SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=200", "shared_buffers=16MB", "log_min_messages=fatal")
+SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=200", "shared_buffers=16MB", "log_min_messages=panic")
 """Processes are killed here, machines are not: what the kernel has is safe without fsync."""
 
 

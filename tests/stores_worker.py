@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import time
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -73,6 +74,7 @@ def keep_appending(where: str, seed: int, durability: str) -> None:
         except StoreError as fault:
             last = -1
             os.write(2, f"{fault}\n".encode())
+            time.sleep(0.05)
         os.write(1, b"%d\n" % last)
 
 

@@ -297,6 +297,37 @@ def test_a_closed_store_cannot_be_held(anywhere: Place) -> None:
     fails(store, filled, StoreError, "closed")
 
 
+def test_closing_in_a_hold_loses_the_hold(anywhere: Place) -> None:
+    store = anywhere.open()
+
+    def close(t: Transaction) -> None:
+        t.append(b"lost")
+        store.close()
+
+    def close_and_go_on(t: Transaction) -> None:
+        close(t)
+        t.append(b"lost too")
+
+    fails(store, close, StoreError, "closed")
+    for act in (close, close_and_go_on):
+        store = anywhere.open()
+        fails(store, act, StoreError, "closed")
+    with anywhere.open().hold() as t:
+        assert is_empty(t)
+
+
+def test_a_hold_can_be_taken_again(anywhere: Place) -> None:
+    store = anywhere.open()
+    hold = store.hold()
+    for n in range(3):
+        with hold as t:
+            assert list(t.since(0)) == [b"%d" % i for i in range(n)]
+            t.append(b"%d" % n)
+    fails(store, lambda t: t.append(None), StoreError)  # type: ignore[arg-type]
+    with hold as t:
+        assert t.size() == 3
+
+
 def test_waiting_for_a_thread_is_bounded(anywhere: Place) -> None:
     store = anywhere.open(wait=0.05)
     held, done = threading.Event(), threading.Event()
