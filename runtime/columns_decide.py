@@ -19,8 +19,9 @@ from policydsl.core.types import Value
 from policydsl.state import State
 from policydsl.trace import Decision
 from runtime.columns import Bools, Table, value_at
-from runtime.columns_eval import Batch, Shared
+from runtime.columns_eval import Batch
 from runtime.columns_groups import Part, Reordered, grouped
+from runtime.columns_words import Shared
 from runtime.index import Tree, discriminate, leaves
 
 EFFECTS = (Effect.ALLOW, Effect.DENY, Effect.PENDING)
@@ -39,8 +40,8 @@ Checks: TypeAlias = tuple[tuple[int, Expr], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What is needed to decide requests of one action: its guards in order of evaluation, and by the conditions of a leaf
-    of the tree what to ask there."""
+    """What is needed to decide requests of one action: its guards in order of evaluation, and what to ask at a leaf of
+    the tree, by the conditions that the leaf has."""
 
     action: Action
     guards: tuple[Guard, ...]

@@ -11,52 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
 from policydsl.core.types import EntityType, MapType, Type
 from policydsl.evaluate import MEANING, FaultError
-from policydsl.regular import member
 from policydsl.state import EVERYONE_ELSE, State
 from runtime import columns_ints as numbers
-from runtime.columns import Bools, Cells, Codes, Ints, Vocabulary, Words, code_type, column
+from runtime.columns import Bools, Cells, Codes, Ints, Words, column
+from runtime.columns_words import Shared, combinations, either_word, in_language, same_word
 
 BINDERS = (Op.FORALL, Op.EXISTS, Op.SUM)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shared:
-    """What was computed of whole vocabularies in one state."""
-
-    state: State
-    found: dict[tuple[Any, ...], Any] = field(default_factory=dict)
-
-    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        if key not in self.found:
-            self.found[key] = make()
-        return self.found[key]
-
-    def index(self, v: Vocabulary) -> Mapping[str, int]:
-        """The code of each word."""
-        found: Mapping[str, int] = self.once(("index", v), lambda: {w: i for i, w in enumerate(v.words)})
-        return found
-
-    def translation(self, a: Vocabulary, b: Vocabulary) -> NDArray[np.int64]:
-        """For each word of `b` its code in `a`; for words that are not in `a`, numbers beyond its codes."""
-
-        def make() -> NDArray[np.int64]:
-            index = dict(self.index(a))
-            return np.array([index.setdefault(w, len(index)) for w in b.words], dtype=np.int64)
-
-        found: NDArray[np.int64] = self.once(("translation", a, b), make)
-        return found
-
-    def union(self, a: Vocabulary, b: Vocabulary) -> Vocabulary:
-        """The words of `a`, then those that `b` has beside, in the order of `translation`."""
-        found: Vocabulary = self.once(
-            ("union", a, b), lambda: Vocabulary((*a.words, *(w for w in b.words if w not in self.index(a))))
-        )
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +78,7 @@ def _eq(shared: Shared, a: Any, b: Any) -> Cells:
     if isinstance(b, Words):
         a, b = b, a
     if isinstance(a, Words):
-        if not isinstance(b, Words):
-            code = shared.index(a.vocabulary).get(b)
-            return False if code is None else _bools(a.codes == a.codes.dtype.type(code))
-        if a.vocabulary is b.vocabulary:
-            return _bools(a.codes == b.codes)
-        return _bools(a.codes == shared.translation(a.vocabulary, b.vocabulary)[b.codes])
+        return same_word(shared, a, b)
     if not _is_column(a):
         a, b = b, a
     return _bools(a == b) if _is_column(b) else _bools(a) if b else _bools(~a)
@@ -138,57 +97,19 @@ def _ite(shared: Shared, c: Any, a: Any, b: Any) -> Cells:
         if isinstance(x, Ints) or x.__class__ is int:
             return numbers.choose(c, a, b)
         if isinstance(x, Words | str):
-            return _either_word(shared, c, a, b)
+            return either_word(shared, c, a, b)
     return _bools(np.where(c, a, b))
-
-
-def _either_word(shared: Shared, c: Bools, a: Words | str, b: Words | str) -> Words:
-    a, b = _as_words(shared, a), _as_words(shared, b)
-    if a.vocabulary is b.vocabulary:
-        return Words(np.where(c, a.codes, b.codes), a.vocabulary)
-    both = shared.union(a.vocabulary, b.vocabulary)
-    translated = shared.translation(a.vocabulary, b.vocabulary)[b.codes]
-    return Words(np.where(c, a.codes, translated).astype(code_type(len(both.words))), both)
-
-
-def _as_words(shared: Shared, a: Words | str) -> Words:
-    if isinstance(a, Words):
-        return a
-    vocabulary: Vocabulary = shared.once(("alone", a), lambda: Vocabulary((a,)))
-    return Words(np.zeros(1, np.uint8), vocabulary)
-
-
-def _matches(shared: Shared, text: Words, pattern: str) -> Cells:
-    v = text.vocabulary
-    table = shared.once(
-        ("matches", pattern, v), lambda: np.fromiter((member(pattern, w) for w in v.words), np.bool_, len(v.words))
-    )
-    return _bools(table[text.codes])
 
 
 def _select(shared: Shared, map_: MapOf, *keys: Words | str) -> Cells:
     columns = [k for k in keys if isinstance(k, Words)]
-    where, grid = _combinations(columns)
+    where, grid = combinations(columns)
     key = ("select", map_.name, tuple(k.vocabulary if isinstance(k, Words) else k for k in keys))
     if len(columns) == 1:
         found = shared.once(key, lambda: _read(shared.state, map_, keys, grid()))
     else:
         found = _read(shared.state, map_, keys, grid())
     return _at(found, where)
-
-
-def _combinations(columns: list[Words]) -> tuple[Codes, Callable[[], list[tuple[str, ...]]]]:
-    """For each row a number, and the combination of words that each number stands for."""
-    first = columns[0]
-    if len(columns) == 1:
-        return first.codes, lambda: [(w,) for w in first.vocabulary.words]
-    where: Codes = first.codes
-    rows = [(i,) for i in range(len(first.vocabulary.words))]
-    for c in columns[1:]:
-        count = len(c.vocabulary.words)
-        seen, where = np.unique(where.astype(np.int64) * count + c.codes, return_inverse=True)
-        rows = [(*rows[i // count], i % count) for i in seen.tolist()]
-    return where, lambda: [tuple(c.vocabulary.words[i] for c, i in zip(columns, row, strict=True)) for row in rows]
 
 
 def _read(state: State, map_: MapOf, keys: tuple[Words | str, ...], grid: list[tuple[str, ...]]) -> Cells:
@@ -236,7 +157,7 @@ MEANING_COLUMNS: dict[Op, Callable[..., Any]] = {
     Op.MAX: lambda _, a, b: numbers.maximum(a, b),
     Op.LE: lambda _, a, b: numbers.le(a, b),
     Op.LT: lambda _, a, b: numbers.lt(a, b),
-    Op.MATCHES: _matches,
+    Op.MATCHES: in_language,
     Op.SELECT: _select,
     Op.FORALL: _forall,
     Op.EXISTS: _exists,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from policydsl.core.expr import Expr
 from policydsl.core.types import Value
 from runtime.columns import Cells, Column, Ints, Words, code_type, fits
-from runtime.columns_eval import Batch, Shared
+from runtime.columns_eval import Batch
+from runtime.columns_words import Shared
 from runtime.index import Branch, Leaf, Tree
 
 MOST = 1 << 18

@@ -35,7 +35,8 @@ from policydsl.interp import Request, State, decide, initial, step
 from runtime import columns_ints
 from runtime.columns import Ints, Table, Traffic, column, request_at, table, traffic, value_at
 from runtime.columns_decide import UNKNOWN, decide_table, plan
-from runtime.columns_eval import MEANING_COLUMNS, Batch, Shared
+from runtime.columns_eval import MEANING_COLUMNS, Batch
+from runtime.columns_words import Shared
 from tests.strategies import BOT, ITEM, NAMES, STAGE, Shape, environment, exprs, requests, systems, values
 
 
