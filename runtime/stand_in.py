@@ -19,7 +19,7 @@ from policydsl.trace import Change
 LIMIT = 5_000
 """Product states beyond which no stand-in is looked for."""
 REDACTED = "[redacted]"
-REDACT = "redact"
+"""What is recorded in place of a value that a state variable took from a redacted text."""
 
 
 @lru_cache(maxsize=256)
@@ -37,13 +37,6 @@ def stand_in(text: str, patterns: Sequence[str]) -> str | None:
     known = tuple(dict.fromkeys(patterns))
     witnesses = _witnesses(known)
     return None if witnesses is None else witnesses[tuple(member(p, text) for p in known)]
-
-
-@lru_cache(maxsize=256)
-def redacted_inputs(action: Action) -> frozenset[str]:
-    """The inputs that a rule may redact."""
-    fields = (o.args[0] for o in action.obligations if o.name == REDACT)
-    return frozenset(str(f.value) for f in fields if isinstance(f, Const))
 
 
 @lru_cache(maxsize=1024)
@@ -115,12 +108,6 @@ def flows_into(system: System, action: Action, inputs: frozenset[str]) -> frozen
     return frozenset(found)
 
 
-@lru_cache(maxsize=64)
-def secret_variables(system: System) -> frozenset[str]:
-    """The state variables that can hold a text that the policy redacts."""
-    return frozenset().union(*(flows_into(system, a, redacted_inputs(a)) for a in system.actions))
-
-
 @dataclass(frozen=True, slots=True)
 class Concealed:
     """What a record may say of a decision: arguments of `records.entry_bytes`."""
@@ -141,18 +128,21 @@ def conceal(
 ) -> Concealed:
     """What to record of a decision when the inputs in `transform` are redacted: they hold the redacted forms.
 
-    Obligations on a redacted text are recorded with what stands for it. What state variables hold that may remember one
-    is never recorded, and decisions that change them cannot be replayed.
+    Obligations on a redacted text are recorded with what stands for it. A text that the decision goes on to remember
+    is not recorded as a change, and such a decision cannot be replayed. It is for the enforcer not to let it come to
+    that: a request that is allowed is made with its redacted text, and is decided as such.
     """
+    if not transform:
+        return Concealed(inputs, obligations, changes, {})
     redacted: dict[str, str | None] = {}
     images: dict[str, Value] = {}
     for name, form in transform.items():
-        text = inputs[name]
+        text = str(inputs[name])
         patterns = languages(system, action, name)
-        found = None if patterns is None else stand_in(str(text), patterns)
+        found = None if patterns is None else stand_in(text, patterns)
         redacted[name] = found
-        images[str(text)] = form if found is None else found
+        images[text] = form if found is None else found
     duties = [(o, tuple(images.get(a, a) if isinstance(a, str) else a for a in args)) for o, args in obligations]
-    secret = secret_variables(system)
+    secret = flows_into(system, action, frozenset(transform))
     moved = [Change(c.var, c.keys, REDACTED, REDACTED) if c.var in secret else c for c in changes]
-    return Concealed({**inputs, **transform}, duties if images else obligations, moved if secret else changes, redacted)
+    return Concealed({**inputs, **transform}, duties, moved, redacted)

@@ -12,7 +12,6 @@ from policydsl.interp import Request, replay, request_fault
 from policydsl.trace import Cell, Decision, Step, Trace
 from runtime.decision import Code
 from runtime.records import Entry, Event, Record, start_of
-from runtime.stand_in import secret_variables
 
 OF_ENFORCER = frozenset(
     c.value
@@ -47,7 +46,7 @@ class Run:
 class Runs:
     """The runs of one system in a log.
 
-    `aside` has the records that are no steps: denials of the enforcer's own, and what was redacted without a stand-in.
+    `aside` has the records that are no steps: denials of the enforcer's own, and requests that are not recorded whole.
     `faults` says what no enforcer would have recorded, and from where on a run cannot be followed.
     """
 
@@ -81,7 +80,6 @@ def to_runs(records: Iterable[Record], system: System) -> Runs:
     """
     found = Runs()
     now: _Open | None = None
-    secret = secret_variables(system)
     for record in records:
         if isinstance(record, Event):
             start = start_of(record)
@@ -95,7 +93,7 @@ def to_runs(records: Iterable[Record], system: System) -> Runs:
                 _close(now, system, found)
                 found.faults.append(f"record {record.n}: another policy decides, and no record says from which state")
                 now = _Open(record.policy, _defaults(system), (), lost=True)
-            _add(now, record, system, secret, found)
+            _add(now, record, system, found)
     _close(now, system, found)
     return found
 
@@ -110,15 +108,14 @@ def _close(run: _Open | None, system: System, found: Runs) -> None:
         found.runs.append(Run(trace, tuple(run.numbers)))
 
 
-def _add(run: _Open, e: Entry, system: System, secret: frozenset[str], found: Runs) -> None:
+def _add(run: _Open, e: Entry, system: System, found: Runs) -> None:
     if e.changes and e.effect != "allow":
         found.faults.append(f"record {e.n}: it is no permission, and yet something changed")
     if e.code in OF_ENFORCER and e.effect == "allow":
         found.faults.append(f"record {e.n}: allowed with the code `{e.code}`, which is for denials")
-    hidden = not e.replayable or any(c.var in secret for c in e.changes)
-    if run.lost or hidden or e.code in OF_ENFORCER:
+    if run.lost or not e.replayable or e.code in OF_ENFORCER or _incomplete(e, system):
         found.aside.append(e.n)
-        if hidden and e.changes and not run.lost:
+        if not e.replayable and e.changes and not run.lost:
             found.faults.append(f"record {e.n}: it changes the state and cannot be replayed, nor can what follows")
             run.lost = True
         return
@@ -126,8 +123,20 @@ def _add(run: _Open, e: Entry, system: System, secret: frozenset[str], found: Ru
     run.numbers.append(e.n)
 
 
+def _inputs(e: Entry) -> dict[str, Value]:
+    return dict(e.inputs) | {name: text for name, text in e.redacted if text is not None}
+
+
+def _incomplete(e: Entry, system: System) -> bool:
+    """Whether the request was denied for an input that is no `Value`, and so is not in the record."""
+    return (
+        e.code in {Code.UNKNOWN_INPUT.value, Code.ILL_TYPED.value}
+        and request_fault(system, Request(e.action, _inputs(e))) is None
+    )
+
+
 def _step(e: Entry, system: System) -> Step:
-    inputs = dict(e.inputs) | {name: text for name, text in e.redacted if text is not None}
+    inputs = _inputs(e)
     declared = [i.name for a in system.actions if a.name == e.action for i in a.inputs]
     names = [n for n in declared if n in inputs] + sorted(inputs.keys() - set(declared))
     reason = e.reason

@@ -17,14 +17,12 @@ from policydsl.regular import member
 from policydsl.trace import Cell, Change
 from policydsl.trace_json import from_json, to_json
 from runtime.decision import Code
-from runtime.records import Entry, Event, Record, Start, from_bytes, start_bytes, to_bytes
+from runtime.records import Entry, Event, Record, Start, entry_bytes, from_bytes, start_bytes, to_bytes
 from runtime.stand_in import (
     REDACTED,
     conceal,
     flows_into,
     languages,
-    redacted_inputs,
-    secret_variables,
     stand_in,
 )
 from runtime.to_trace import OF_ENFORCER, differences, to_runs, to_trace
@@ -124,6 +122,17 @@ def test_denials_of_the_enforcer_itself_are_no_steps(code: str) -> None:
     assert [replay(SYSTEM, r.trace) for r in found.runs] == [[]]
 
 
+def test_a_request_that_is_not_recorded_whole_is_no_step() -> None:
+    """What was unknown about it is no value that a record can hold, and the rest would be allowed."""
+    unknown = Code.UNKNOWN_INPUT.value
+    denied = replace(entry(1), n=99, effect="deny", code=unknown, reason="no input `more`", rules=(), changes=())
+    found = to_runs([*RECORDS, denied], SYSTEM)
+    assert found.aside == [99]
+    assert differences([*RECORDS, denied], SYSTEM) == []
+    assert differences([*RECORDS, replace(denied, inputs=())], SYSTEM) == []
+    assert to_runs([*RECORDS, replace(denied, inputs=())], SYSTEM).aside == []
+
+
 def test_logs_of_several_systems_come_apart() -> None:
     other = program("module other  action tick() {}").system
     ticks = [Entry(i, AT, "other", digest(other), "tick", (), "allow", "allowed") for i in range(20)]
@@ -202,9 +211,6 @@ def test_what_decisions_can_ask_of_a_text() -> None:
     assert found is not None
     assert len(found) == 5
     assert languages(SYSTEM, SEND, "to") == ()
-    assert redacted_inputs(SEND) == {"text"}
-    assert redacted_inputs(SYSTEM.action("strike")) == frozenset()
-    assert secret_variables(SYSTEM) == frozenset()
 
 
 def small(body: str) -> str:
@@ -235,7 +241,7 @@ def test_what_can_be_asked_decides_whether_there_is_a_stand_in(body: str, expect
         assert {p for p in found if "sk" not in p} == set(expected)
 
 
-def test_what_remembers_a_secret_is_never_recorded() -> None:
+def test_what_remembers_a_secret_is_not_recorded() -> None:
     body = """action send(text: String) { last := text }
     action keep(bot: Bot) { copy[bot] := last }
     action note(text: String) { last := text }
@@ -243,13 +249,16 @@ def test_what_remembers_a_secret_is_never_recorded() -> None:
     system = program(small(body)).system
     action = system.action("send")
     assert flows_into(system, action, frozenset({"text"})) == {"last", "copy"}
-    assert secret_variables(system) == {"last", "copy"}
     changes = (Change("count", (), 0, 1), Change("last", (), "", "sk-1"))
     hidden = conceal(system, action, {"text": "sk-1"}, {"text": "[key]"}, (("log", ("sk-1", 1)),), changes)
     assert hidden.inputs == {"text": "[key]"}
     assert hidden.redacted == {"text": None}
     assert list(hidden.changes) == [changes[0], Change("last", (), REDACTED, REDACTED)]
     assert list(hidden.obligations) == [("log", ("[key]", 1))]
+    # Without a secret there is nothing to hide.
+    plain = conceal(system, action, {"text": "hello"}, {}, (("log", ("hello", 1)),), changes)
+    assert (plain.inputs, plain.redacted) == ({"text": "hello"}, {})
+    assert (plain.obligations, plain.changes) == ((("log", ("hello", 1)),), changes)
 
 
 def test_a_run_ends_where_it_can_no_longer_be_followed() -> None:
@@ -271,9 +280,6 @@ def test_a_run_ends_where_it_can_no_longer_be_followed() -> None:
     assert [r.numbers for r in found.runs] == [(0,)]
     assert found.aside == [1, 2]
     assert found.faults == ["record 1: it changes the state and cannot be replayed, nor can what follows"]
-    # The text before is secret as well, whoever replaces it.
-    plain = [made(1, "send", moved, inputs=(("text", "hello"),))]
-    assert to_runs(plain, system).aside == [1]
 
 
 def test_what_changes_nothing_may_be_past_replaying() -> None:
@@ -282,6 +288,18 @@ def test_what_changes_nothing_may_be_past_replaying() -> None:
     assert found.aside == [3]
     assert found.faults == []
     assert [replay(SYSTEM, r.trace) for r in found.runs] == [[]]
+
+
+def test_the_empty_text_can_stand_for_a_secret() -> None:
+    body = "action send(text: String)  permit all on send then log(text)"
+    system = program(small(body).replace("redact", "// redact")).system
+    action = system.action("send")
+    hidden = conceal(system, action, {"text": "sk-1"}, {"text": "[key]"}, (("log", ("sk-1",)),), ())
+    assert hidden.redacted == {"text": ""}
+    assert list(hidden.obligations) == [("log", ("",))]
+    args = ("send", hidden.inputs, "allow", "allowed", "", ("all",), hidden.obligations)
+    log = [from_bytes(entry_bytes(0, AT, system.name, digest(system), *args, redacted=hidden.redacted))]
+    assert differences(log, system) == []
 
 
 def test_obligations_on_a_secret_are_replayed_with_what_stands_for_it() -> None:
