@@ -25,7 +25,7 @@ def replay(trace: Path, policy: str) -> int:
     Counterexamples (`policyctl verify --traces DIR`), simulations and decision logs share one format.
     Exits with 0 when the policy decides as recorded, 3 when it does not.
     """
-    from policyctl.render_text import render_trace
+    from policyctl.render_trace import render_trace
     from policyctl.to_views import trace_view
     from policydsl.core.to_json import digest
     from policydsl.interp import replay as differences
@@ -55,7 +55,7 @@ def replay(trace: Path, policy: str) -> int:
 
 
 @commands.command(short_help="Discharge the obligations of proofs again.")
-@click.argument("certificates", nargs=-1, required=True, type=_file)
+@click.argument("certificates", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--policy",
     type=click.Path(exists=True, dir_okay=False),
@@ -63,7 +63,7 @@ def replay(trace: Path, policy: str) -> int:
 )
 @jobs_option
 def recheck(certificates: tuple[Path, ...], policy: str | None, jobs: int) -> int:
-    """Discharge every obligation in CERTIFICATES again, with the second solver alone.
+    """Discharge every obligation in CERTIFICATES, files or directories of them, again, with the second solver alone.
 
     The obligations are first made again from the policy's core that stands in the certificate, and must be those of the
     certificate and enough for what it claims; runs are replayed. With --policy, the core is that of the policy, too.
@@ -77,6 +77,8 @@ def recheck(certificates: tuple[Path, ...], policy: str | None, jobs: int) -> in
         if program is None:
             return ERRORS
         expected = digest(program.system)
+
+    certificates = _files_of(certificates)
 
     def died(path: Path) -> Rechecked:
         raise click.ClickException(f"{path}: the worker process was ended by the system (out of memory?)")
@@ -92,6 +94,17 @@ def recheck(certificates: tuple[Path, ...], policy: str | None, jobs: int) -> in
         line = f"{symbol} {path}: {r.obligations} obligations of {r.proofs} proofs {verdict}"
         write_out("\n".join([line, *(f"    {f}" for f in (*r.faults, *r.remarks))]) + "\n")
     return REFUTED if any(r.faults for r in results) else OK
+
+
+def _files_of(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The certificates among and in `paths`, each once, as `verify --certificates DIR` names them."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = sorted(path.rglob("*.certificate.json")) if path.is_dir() else [path]
+        if not inside:
+            raise click.UsageError(f"there is no certificate in {path}")
+        found |= dict.fromkeys(inside)
+    return tuple(found)
 
 
 @dataclass(slots=True)

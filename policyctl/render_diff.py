@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from policyctl import __version__
 from policyctl.paint import PLAIN, Paint
-from policyctl.render_text import render_trace
+from policyctl.render_trace import WIDTH, beside, render_trace, start_lines
 from policyctl.results import TraceView
 from policyctl.results_json import trace_to_json
 
@@ -74,7 +75,8 @@ def counted(views: Sequence[DiffView]) -> str:
 def _diff(view: DiffView, paint: Paint) -> Iterator[str]:
     yield paint("bold", view.path)
     for line in edit_lines(view.edits):
-        yield paint("dim", f"  {line}")
+        for part in textwrap.wrap(line, WIDTH - 2, initial_indent="  ", subsequent_indent="      "):
+            yield paint("dim", part)
     if view.same:
         yield f"  {paint('green', '=')} every run of requests is answered alike"
     for name in view.skipped:
@@ -105,15 +107,17 @@ def _witness(d: DifferenceView, paint: Paint) -> Iterator[str]:
     sides = (("-", "red", d.old), ("+", "green", d.new))
     apart = d.old.start != d.new.start
     if apart:
-        yield from (f"    {paint(style, sign)} {paint('dim', 'start')}  {start(t)}" for sign, style, t in sides)
+        for sign, style, t in sides:
+            yield from start_lines(t.start or ("as declared",), f"    {paint(style, sign)} {paint('dim', 'start')}  ")
     yield from render_trace(TraceView(() if apart else d.new.start, d.new.steps[:-1]), paint)
     for sign, style, trace in sides:
         last = trace.steps[-1]
         why = f": {last.why}" if last.why else ""
-        head = paint(style, f"    {sign} {len(trace.steps):>2}  {last.call}   {last.effect}{why}")
-        done = f"   {', '.join(last.changes)}" if last.changes else ""
-        beside = f"   then {', '.join(last.obligations)}" if last.obligations else ""
-        yield f"{head}{done}{beside}"
+        told = f"    {sign} {len(trace.steps):>2}  {last.call}   {last.effect}{why}"
+        done = [*last.changes, *([f"then {', '.join(last.obligations)}"] if last.obligations else [])]
+        first, *more = beside(told, len(told), done)
+        yield paint(style, told) + first.removeprefix(told)
+        yield from more
 
 
 def start(trace: TraceView) -> str:

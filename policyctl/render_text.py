@@ -8,12 +8,16 @@ from pathlib import PurePath
 
 from policyctl.paint import PLAIN, Paint
 from policyctl.render_diagnostics import render_diagnostics
-from policyctl.results import FileResult, PropertyView, Remark, Run, TestView, TraceView
+from policyctl.render_trace import WIDTH, render_trace
+from policyctl.results import FileResult, PropertyView, Remark, Run, TestView
 from policyctl.to_diagnostics import remark_text
 from policydsl.diagnostics import Severity
 from policydsl.source import Span
 
-WIDTH = 120
+_WIDEST_NAME = 56
+"""Names longer than this have their verdict on the next line, so that they do not push all others away."""
+_FEW = 3
+"""Lines of a reason that are shown when not all is asked for."""
 _SYMBOLS = {"proved": "✓", "refuted": "✗", "unknown": "?"}
 
 
@@ -32,9 +36,9 @@ def render_run(run: Run, sources: Mapping[str, str], paint: Paint = PLAIN, verbo
 def _file(file: FileResult, paint: Paint, verbose: bool) -> Iterator[str]:
     if file.crash:
         yield f"  {paint('bold red', '!')} the tool itself failed here; nothing is known about this file"
-    width = max((len(p.name) for p in file.properties), default=0)
+    width = max((len(p.name) for p in file.properties if len(p.name) <= _WIDEST_NAME), default=0)
     for view in file.properties:
-        yield from render_property(view, min(width, 40), paint, verbose)
+        yield from render_property(view, width, paint, verbose)
     for remark in file.remarks:
         if verbose or not remark.is_note:
             yield from _remark(remark, paint, verbose)
@@ -53,16 +57,23 @@ def render_property(view: PropertyView, width: int, paint: Paint = PLAIN, verbos
     expectation = ""
     if view.expected != "proved":
         expectation = "  (expected)" if view.as_expected else f"  (expected {view.expected})"
-    head = f"{paint(style, _SYMBOLS[view.status])} {view.name.ljust(width)}   {paint(style, word.ljust(9))}"
+    name = view.name
+    if len(name) > max(width, _WIDEST_NAME):
+        yield f"  {paint(style, _SYMBOLS[view.status])} {name}"
+        head = f"  {' ' * width}   {paint(style, word.ljust(9))}"
+    else:
+        head = f"{paint(style, _SYMBOLS[view.status])} {name.ljust(width)}   {paint(style, word.ljust(9))}"
     long = view.status == "unknown" and width + len(rest) > WIDTH - 20
     yield f"  {head if long else f'{head} {rest}'.rstrip()}{paint('dim', expectation)}".rstrip()
     if long:
-        yield textwrap.fill(rest, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        yield from _reason(rest, verbose)
     if view.trace is not None and (verbose or view.status == "refuted"):
         note = view.because or ("" if view.kind == "reachable" else f"breaks `{view.name}`")
         yield from render_trace(view.trace, paint, f"{note}: {short_place(view.span)}" if note else "")
+    if view.status == "refuted" and view.kind == "eventually" and view.how:
+        yield from _indented(f"from then on: {view.how}")
     if view.cti is not None:
-        yield "      induction fails at this step; if nothing leads to its first state, a `lemma` that says so helps:"
+        yield f"      {_STAYS if view.kind == 'eventually' else _LOSES}:"
         yield from render_trace(view.cti, paint)
     for assumption in view.assumptions:
         yield f"      assuming {assumption}"
@@ -73,12 +84,32 @@ def render_property(view: PropertyView, width: int, paint: Paint = PLAIN, verbos
         yield f"      {paint('dim', title.ljust(5))} {item}"
 
 
+_LOSES = "induction fails at this step; if nothing leads to its first state, a `lemma` that says so helps"
+_STAYS = "after this run it may wait for ever, unless something else is `fair`, or a `lemma` says why it does not"
+
+
+def _reason(text: str, verbose: bool) -> Iterator[str]:
+    """What was tried, from the first; those who want to know it all ask for it."""
+    lines = list(_indented(text))
+    if verbose or len(lines) <= _FEW:
+        yield from lines
+        return
+    clauses = text.split("; ")
+    fitting = [n for n in range(2, len(clauses)) if len(list(_indented("; ".join(clauses[:n])))) <= _FEW]
+    yield from _indented("; ".join(clauses[: max(fitting, default=1)]))
+    yield "      ... (`-v` has the rest)"
+
+
+def _indented(text: str) -> Iterator[str]:
+    yield from textwrap.wrap(text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+
+
 def _verdict(view: PropertyView) -> tuple[str, str]:
     steps = _count(len(view.trace.steps), "step") if view.trace is not None else ""
     how = f" ({view.how})" if view.how else ""
     match view.status, view.kind:
         case "proved", "reachable":
-            return "reached", f"in {steps}"
+            return "reached", f"in {steps}" if view.trace is None or view.trace.steps else "in the initial state"
         case "refuted", "reachable":
             return "refuted", f"unreachable {view.scope}{how}"
         case "proved", _:
@@ -87,28 +118,6 @@ def _verdict(view: PropertyView) -> tuple[str, str]:
             return "refuted", f"in {steps}" if view.trace is not None and view.trace.steps else "in the initial state"
         case _:
             return "unknown", view.how
-
-
-def render_trace(trace: TraceView, paint: Paint = PLAIN, note: str = "") -> Iterator[str]:
-    """A line per request; `note` stands beside the last."""
-    if trace.start:
-        yield f"      {paint('dim', 'start')}  {', '.join(trace.start)}"
-    width = min(max((len(s.call) for s in trace.steps), default=0), 48)
-    for number, step in enumerate(trace.steps, 1):
-        last = paint("yellow", f"    <- {note}") if note and number == len(trace.steps) else ""
-        what = list(step.changes)
-        if step.effect != "allow":
-            what = [paint("yellow", f"{step.effect}{': ' if step.why else ''}{step.why}"), *what]
-        head = f"      {number:>2}  {step.call.ljust(width)}"
-        one_line = f"{head}   {', '.join(what)}"
-        if len(one_line) <= WIDTH or len(what) < 2:
-            yield f"{one_line.rstrip()}{last}"
-        else:
-            yield f"{head}   {what[0]}{last}"
-            for change in what[1:]:
-                yield f"{' ' * (10 + width)}   {change}"
-    if note and not trace.steps:
-        yield f"      {paint('yellow', f'<- {note}')}"
 
 
 def _remark(remark: Remark, paint: Paint, verbose: bool) -> Iterator[str]:

@@ -11,13 +11,14 @@ from policydsl.source import NOWHERE, Span
 @dataclass(frozen=True, slots=True)
 class StepView:
     """One request of a run, in words: `vote(bob, p1, true)`, the answer and why, the cells that changed, and what else
-    must be done."""
+    must be done. `note` is what somebody expected instead."""
 
     call: str
     effect: str
     why: str = ""
     changes: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

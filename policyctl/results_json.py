@@ -89,6 +89,7 @@ def trace_to_json(trace: TraceView | None) -> Json | None:
             "why": s.why,
             "changes": list(s.changes),
             "obligations": list(s.obligations),
+            **({"note": s.note} if s.note else {}),
         }
         for s in trace.steps
     ]
@@ -99,7 +100,8 @@ def trace_from_json(data: Json | None) -> TraceView | None:
     if data is None:
         return None
     steps = tuple(
-        StepView(s["call"], s["effect"], s["why"], tuple(s["changes"]), tuple(s["obligations"])) for s in data["steps"]
+        StepView(s["call"], s["effect"], s["why"], tuple(s["changes"]), tuple(s["obligations"]), s.get("note", ""))
+        for s in data["steps"]
     )
     record = "" if data["record"] is None else json.dumps(data["record"])
     return TraceView(tuple(data["start"]), steps, record)

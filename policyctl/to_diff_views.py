@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from policyctl.render_diff import DifferenceView, DiffView, EditView
 from policyctl.to_views import trace_view
 from policydsl.core.system import System
 from verifier.diff import Diff, Difference, Kind, Shown
+from verifier.diff_edits import Edit
 
 
 def diff_view(path: str, old: System, new: System, found: Diff) -> DiffView:
     return DiffView(
         path,
-        tuple(EditView(e.what, e.name, e.how, e.detail) for e in found.edits),
+        _edits(found.edits, old, new),
         tuple(_difference(d, old, new) for d in found.differences),
         tuple((v.name, v.old, v.new) for v in found.verdicts),
         found.skipped,
         found.same,
     )
+
+
+def _edits(edits: Sequence[Edit], old: System, new: System) -> tuple[EditView, ...]:
+    """What was written differently: an option is one thing, and the answer of a human comes with its rule."""
+    answers = {f"{word}_{r.rule}" for s in (old, new) for a in s.actions for r in a.rules for word in _ANSWERS}
+    options = {v.name.removesuffix(".has") for s in (old, new) for v in s.state if v.name.endswith(".has")}
+    options |= {i.name.removesuffix(".has") for s in (old, new) for a in s.actions for i in a.inputs}
+    found: dict[EditView, None] = {}
+    for e in edits:
+        if e.what not in ("state", "input", "effect"):
+            found[EditView(e.what, e.name, e.how, e.detail)] = None
+            continue
+        name, at, action = e.name.partition(" on ")
+        base, _, part = name.rpartition(".")
+        if part in ("has", "value") and base in options:
+            name = base
+        if e.what != "input" or name not in answers:
+            found[EditView(e.what, f"{name}{at}{action}", e.how, e.detail)] = None
+    return tuple(found)
+
+
+_ANSWERS = ("approved", "asked")
 
 
 def _difference(d: Difference, old: System, new: System) -> DifferenceView:

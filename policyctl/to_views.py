@@ -11,7 +11,8 @@ from policydsl.core.types import EntityType, MapType, Value
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.interp import states
 from policydsl.run_tests import run_test
-from policydsl.to_words import describe_cells, describe_changes, describe_step, value_words, words
+from policydsl.start_words import from_anywhere
+from policydsl.to_words import describe_changes, describe_start, describe_step, duration_words, words
 from policydsl.trace import Step, Trace
 from policydsl.trace_json import to_json
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verification, Witnessed
@@ -40,14 +41,18 @@ def property_view(system: System, outcome: Outcome) -> PropertyView:
                 scope=scope(prop),
                 how=how,
                 uses=uses,
-                lemmas=tuple(map(words, lemmas)),
+                lemmas=tuple(words(lemma, system=system) for lemma in lemmas),
                 guards=guards,
                 assumptions=assumptions,
             )
-        case Refuted(trace) | Witnessed(trace):
+        case Refuted(trace, reason):
+            return replace(common, how=reason, trace=trace_view(system, trace))
+        case Witnessed(trace):
             return replace(common, trace=trace_view(system, trace))
         case Unknown(reason, cti):
-            return replace(common, how=reason, cti=None if cti is None else trace_view(system, cti))
+            # A run that shows why a leads-to may wait for ever begins where the policy does.
+            losing = None if prop.kind is PropertyKind.LEADS_TO else prop
+            return replace(common, how=reason, cti=None if cti is None else trace_view(system, cti, losing))
 
 
 def scope(prop: Property) -> str:
@@ -73,14 +78,9 @@ def _plural(name: str) -> str:
     return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
 
 
-def trace_view(system: System, trace: Trace) -> TraceView:
-    chosen = dict(trace.params)
-    params = [
-        f"{p.name} = {value_words(chosen[p.name], p.type)}"
-        for p in system.params
-        if p.name in chosen and chosen[p.name] != p.default.value
-    ]
-    before = states(system, trace)
+def trace_view(system: System, trace: Trace, losing: Property | None = None) -> TraceView:
+    """A run in words; one that loses the property `losing` in a step from any state, reachable or not, if given."""
+    before = states(system if losing is None else from_anywhere(system), trace)
     steps = (
         StepView(
             describe_step(step, system),
@@ -91,11 +91,15 @@ def trace_view(system: System, trace: Trace) -> TraceView:
         )
         for i, step in enumerate(trace.steps)
     )
-    return TraceView((*params, *describe_cells(trace.start, system)), tuple(steps), to_json(trace))
+    return TraceView(describe_start(system, trace, losing), tuple(steps), to_json(trace))
 
 
 def _obligation(name: str, args: tuple[Value, ...]) -> str:
-    return f"{name}({', '.join('true' if a is True else 'false' if a is False else str(a) for a in args)})"
+    texts = ["true" if a is True else "false" if a is False else str(a) for a in args]
+    match name, args:
+        case "approve", (_, _, int(within)):  # the rule, who is asked, and for how long
+            texts[2] = f"within {duration_words(within)}"
+    return f"{name}({', '.join(texts)})"
 
 
 def _why(step: Step) -> str:
@@ -115,5 +119,9 @@ def _test(system: System, test: Test) -> TestView:
     failures = tuple(
         Diagnostic("R805", Severity.ERROR, f"test `{test.name}`: {f.text}", f.span) for f in result.failures
     )
-    trace = None if result.trace is None else trace_view(system, result.trace)
-    return TestView(test.name, failures, trace, test.span)
+    if result.trace is None:
+        return TestView(test.name, failures, None, test.span)
+    view = trace_view(system, result.trace)
+    notes = {f.step - 1: f.text for f in reversed(result.failures)}
+    steps = tuple(replace(s, note=notes.get(i, "")) for i, s in enumerate(view.steps))
+    return TestView(test.name, failures, replace(view, steps=steps), test.span)

@@ -92,6 +92,8 @@ class _Writer:
         self.names = names
         self.kind_of = Measure(kinds_of(system) if system else {})
         self.groups = {v.name for v in system.state if v.origin is Origin.GROUP} if system else set()
+        known = {v.name for v in system.state} | {i.name for a in system.actions for i in a.inputs} if system else set()
+        self.options = {name.removesuffix(".has") for name in known if name.endswith(".has")}
         self.connected = _connected(root)
         self.bound: dict[str, str] = {}
         self.size: dict[Expr, int] = {}
@@ -138,6 +140,8 @@ class _Writer:
         whole = Ref(base, ref.type, ref.space)
         if base and field == "has":
             return f"{self.read(whole, keys)} has value", _Level.COMPARE
+        if field == "value" and base in self.options:
+            return self.read(whole, keys), _Level.ATOM
         if base and field[0].isupper():  # an enum case: `base` is a set of such
             return f"{field} in {self.read(whole, keys)}", _Level.COMPARE
         if ref.name in self.groups and len(keys) == 1:
@@ -204,7 +208,7 @@ class _Writer:
 
     def measured(self, e: Expr, kind: Kind | None, level: _Level) -> str:
         """`e`, which is a time or a duration if `kind` says so."""
-        if isinstance(e, Const) and e.type == INT and (kind is Kind.SPAN or (kind is Kind.TIME and e.value)):
+        if isinstance(e, Const) and e.type == INT and kind is not None:
             return duration_words(int(e.value))
         return self.text(e, level)
 
@@ -271,6 +275,8 @@ class _Writer:
         for part in parts[1:]:
             if isinstance(part, Const) and int(part.value) < 0:
                 found += f" - {self.measured(number(-int(part.value)), kind, _Level.MUL)}"
+            elif isinstance(part, Apply) and part.op is Op.MUL and part.args[0] == number(-1):
+                found += f" - {self.text(part.args[1], _Level.MUL)}"
             else:
                 found += f" + {self.measured(part, kind, _Level.MUL)}"
         return found

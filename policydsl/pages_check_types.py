@@ -46,8 +46,8 @@ PAGES: dict[str, Page] = {
     ),
     "E207": Page(
         "a range without numbers",
-        "The bounds of a range are constants, numbers for `Int` and durations for `Duration`, and the lower one is not above "
-        "the upper one.",
+        "The bounds of a range are constants, numbers for `Int` and durations for `Duration`, and the lower one is not "
+        "above the upper one.",
         "action spend(amount: Int[100..1]) { }\n",
         "Write the smaller bound first.",
     ),

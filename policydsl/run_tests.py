@@ -16,10 +16,11 @@ from policydsl.trace import Cell, Decision, Step, Trace
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What did not turn out as the test says, and where it says so."""
+    """What did not turn out as the test says, and where it says so: after `step` requests, or at that one."""
 
     span: Span
     text: str
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,12 @@ def run_test(system: System, test: Test) -> TestResult:
     for item in test.steps:
         match item:
             case TestCheck():
-                failures += _checked(item, state)
+                failures += _checked(item, state, len(steps))
             case TestStep():
                 inputs = tuple((name, c.value) for name, c in item.inputs)
                 result = step(system, state, Request(item.action, dict(inputs)))
                 steps.append(Step(item.action, inputs, result.decision, result.changes))
-                failures += [Failure(item.span, text) for text in _answered(item, result.decision)]
+                failures += [Failure(item.span, text, len(steps)) for text in _answered(item, result.decision)]
                 state = result.state
     chosen = tuple((p.name, state.params[p.name]) for p in system.params)
     trace = Trace(system.name, digest(system), chosen, start, tuple(steps))
@@ -75,11 +76,12 @@ def _rules(decision: Decision) -> str:
     return (", ".join(f"`{r}`" for r in decision.rules) or "no rule") + because
 
 
-def _checked(item: TestCheck, state: State) -> list[Failure]:
+def _checked(item: TestCheck, state: State, step: int) -> list[Failure]:
     if evaluate(item.expr, state) is True:
         return []
     values = ", ".join(f"{words(e)} is {_shown(e, state)}" for e in _reads(item.expr))
-    return [Failure(item.span, f"expected {item.text or words(item.expr)}" + (f", but {values}" if values else ""))]
+    text = f"expected {item.text or words(item.expr)}" + (f", but {values}" if values else "")
+    return [Failure(item.span, text, step)]
 
 
 _MANY = 4

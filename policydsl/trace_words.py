@@ -23,17 +23,23 @@ def describe_step(step: Step, system: System) -> str:
     rules = {r.rule for a in system.actions if a.name == step.action for r in a.rules if r.effect == "approve"}
     answers = {f"{word}_{r}" for r in rules for word in ("approved", "asked")}
     kinds = kinds_of(system)
-    texts = {n: _value(v, types.get(n), kinds.get((Space.INPUT, n))) for n, v in inputs.items()}
+    texts = {n: value_of(v, types.get(n), kinds.get((Space.INPUT, n))) for n, v in inputs.items()}
     args = _arguments({n: t for n, t in texts.items() if n not in answers}, types)
-    given = [f"{n} = {t}" for n, t in texts.items() if n in answers and inputs[n]]
+    given = [_answered(r, inputs, texts) for r in sorted(rules) if inputs.get(f"approved_{r}")]
     return f"{prefix}{step.action}({', '.join(args)})" + (f" with {', '.join(given)}" if given else "")
 
 
-def _value(value: Value, type: Scalar | None, kind: Kind | None) -> str:
+def _answered(rule: str, inputs: dict[str, Value], texts: dict[str, str]) -> str:
+    """That a human agreed, and when that was asked for unless it was at the beginning."""
+    asked = f"asked_{rule}"
+    return f"{rule} approved" + (f" (asked at {texts[asked]})" if inputs.get(asked) else "")
+
+
+def value_of(value: Value, type: Scalar | None, kind: Kind | None) -> str:
+    """A value of a number that is a time or a duration if `kind` says so."""
     if type is None:
         return str(value)
-    measured = kind is Kind.SPAN or (kind is Kind.TIME and value)
-    return duration_words(int(value)) if measured else value_words(value, type)
+    return value_words(value, type) if kind is None else duration_words(int(value))
 
 
 def _arguments(inputs: dict[str, str], types: dict[str, Scalar]) -> list[str]:
@@ -78,7 +84,7 @@ class _Cells:
         return place(var, shown)
 
     def value(self, var: str, value: Value) -> str:
-        return _value(value, self.types[var], self.kinds.get((Space.STATE, var)))
+        return value_of(value, self.types[var], self.kinds.get((Space.STATE, var)))
 
     def option(self, var: str) -> str | None:
         """The option of which `var` is a part."""
@@ -124,7 +130,8 @@ def describe_changes(
             continue
         if option is not None:
             values = [write.whole(option, known(side, c.keys)) for side in (old, new)]
-            found[f"{write.place(option, c.keys)}: {values[0]} -> {values[1]}"] = None
+            if values != ["none", "none"]:
+                found[f"{write.place(option, c.keys)}: {values[0]} -> {values[1]}"] = None
         else:
             values = [write.value(c.var, v) for v in (c.before, c.after)]
             found[f"{write.place(c.var, c.keys)}: {values[0]} -> {values[1]}"] = None
@@ -136,17 +143,23 @@ def describe_change(change: Change, system: System) -> str:
     return "".join(describe_changes((change,), system, everything=True))
 
 
-def describe_cells(cells: Iterable[Cell], system: System) -> list[str]:
-    """The cells of a start, nearly as a test would give them: `trust[s1] = 80`, `bob in Admins`."""
+def describe_cells(cells: Iterable[Cell], system: System, state: State | None = None) -> list[str]:
+    """The cells of a start, nearly as a test would give them: `trust[s1] = 80`, `bob in Admins`.
+
+    `state`, of which they are some cells, tells what else there is to know of an option.
+    """
     write = _cells_of(system)
     values = {(c.var, c.keys): c.value for c in cells}
+
+    def known(keys: tuple[str, ...]) -> Callable[[str], Value | None]:
+        return lambda name: values.get((name, keys)) if state is None else state.read(name, keys)
+
     found: dict[str, None] = {}
     for (var, keys), value in values.items():
         option = write.option(var)
         where = write.place(option or var, keys)
         if option is not None:
-            whole = write.whole(option, lambda name, keys=keys: values.get((name, keys)))  # type: ignore[misc]
-            found[f"{where} = {whole}"] = None
+            found[f"{where} = {write.whole(option, known(keys))}"] = None
         elif " in " in where:
             found[where if value else f"not {where}"] = None
         else:

@@ -203,6 +203,11 @@ def test_a_certificate_can_be_rechecked(place: Path, capsys: pytest.CaptureFixtu
     assert main(["recheck", certificate, "--policy", "good.policy"]) == 0
     assert "confirmed by cvc5" in capsys.readouterr().out
     assert main(["recheck", certificate, "--policy", "flawed.policy"]) == 3
+    capsys.readouterr()
+    assert main(["recheck", "proofs", certificate]) == 0
+    assert capsys.readouterr().out.count("confirmed by cvc5") == 1
+    Path("empty").mkdir()
+    assert main(["recheck", "empty"]) == 2
     Path(certificate).unlink()
     assert main(["verify", "good.policy", "--certificates", "proofs"]) == 0
     assert Path(certificate).exists(), "from the cache too"

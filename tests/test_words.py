@@ -214,7 +214,9 @@ def test_a_system_tells_times_groups_and_sums() -> None:
     assert words(le(add(select(end, P), number(86_400_000)), clock), system=s) == "end[p] + 24h <= clock"
     assert words(le(sub(clock, select(end, P)), number(90_000)), system=s) == "clock - end[p] <= 90s"
     assert words(eq(wait, ZERO), system=s) == "wait == 0s"
-    assert words(eq(select(end, P), ZERO), system=s) == "end[p] == 0"
+    assert words(eq(select(s.variable("boss.value").ref, P), A), system=s) == "boss[p] == a"
+    assert words(sub(clock, wait), system=s) == words(add(clock, arith(Op.MUL, number(-1), wait)), system=s)
+    assert words(eq(select(end, P), ZERO), system=s) == "end[p] == 0s"
     assert words(add(select(end, P), number(-60_000)), system=s) == "end[p] - 1m"
     assert words(le(Ref("size", INT, Space.PARAM), number(60_000)), system=s) == "size <= 60_000"
     assert words(conj(select(admins, A), SMALL), system=s) == "a in Admins and x < 3"
@@ -245,20 +247,20 @@ def test_steps_and_changes() -> None:
     trace, _ = run(s, sent)
     assert [describe_step(x, s) for x in trace.steps] == [
         "at 1m open(bob, p1, none, {Mail})",
-        "at 2m open(bob, p1, alice, {Mail}) with approved_ok = true, asked_ok = 1m",
+        "at 2m open(bob, p1, alice, {Mail}) with ok approved (asked at 1m)",
         "at 2m open(bob, p1, carol, {Mail})",
         "at 2m open(bob, p1, none, {Mail})",
         "at 15m open(bob, p1, none, {Mail})",
     ]
     assert [x.decision.effect for x in trace.steps] == ["allow"] * 4 + ["pending"]
     assert [describe_changes(x.changes, s) for x in trace.steps] == [
-        ["end[p1]: 0 -> 2m"],
+        ["end[p1]: 0s -> 2m"],
         ["boss[p1]: none -> alice", "end[p1]: 2m -> 3m"],
         ["boss[p1]: alice -> carol"],
         ["boss[p1]: some -> none"],
         [],
     ]
-    assert describe_changes(trace.steps[0].changes, s, everything=True) == ["clock: 0 -> 1m", "end[p1]: 0 -> 2m"]
+    assert describe_changes(trace.steps[0].changes, s, everything=True) == ["clock: 0s -> 1m", "end[p1]: 0s -> 2m"]
 
 
 def test_what_is_not_known_of_an_option() -> None:
