@@ -91,7 +91,8 @@ class HeldStore:
         """Let go of everything; see `Store.close`."""
         if not self.closed:
             self.closed = True
-            self.medium.close()
+            if self.process() == self.opener:  # otherwise it is in use where it was opened
+                self.medium.close()
 
 
 class Hold:

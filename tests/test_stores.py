@@ -424,8 +424,9 @@ if not os.fork():
         with store.hold() as t: t.append(b"child")
     except StoreError as fault:
         assert "fork" in str(fault)
-        os._exit(7)
-    os._exit(0)
+        store.close()
+        sys.exit(7)
+    sys.exit(0)
 assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
 with store.hold() as t: t.append(b"parent")
 """
