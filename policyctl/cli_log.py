@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from policyctl.cli import Sections, commands
-from policyctl.exit_codes import ERRORS, OK
+from policyctl.exit_codes import ERRORS, OK, REFUTED
 from policyctl.files import write_atomically
+from policyctl.loading import program_of
 from policyctl.output import own_paint, write_out
 
 if TYPE_CHECKING:
@@ -140,6 +141,40 @@ def _wanted(record: Record, denied: bool, action: str | None) -> bool:
     if isinstance(record, Event):
         return not denied and action is None
     return (not denied or record.effect == "deny") and action in {None, record.action}
+
+
+@log.command(short_help="Decide everything again, and compare.")
+@_where
+@click.argument("policy", type=click.Path(exists=True, dir_okay=False))
+def replay(where: str, policy: str) -> int:
+    """Let the reference interpreter decide again what LOG says that POLICY has decided, and compare each decision.
+
+    Secrets are no obstacle: beside a redacted text, the log has one that the policy cannot tell from it. Exits with 0
+    when every decision is as recorded, 1 when the log was tampered with or has no such decision, 3 when one differs.
+    """
+    from policyctl.log_source import read_log
+    from runtime.records import MalformedError
+    from runtime.to_trace import replay_records
+
+    program = program_of(policy)
+    source = read_log(where)
+    if program is None or _whole(source) is None:
+        return ERRORS
+    try:
+        found = replay_records(_records(source), program.system)
+    except MalformedError as error:
+        raise click.ClickException(f"{where}: {error}") from error
+    lines = [*found.faults, *found.others]
+    if found.aside:
+        lines.append(f"{len(found.aside)} records are no decisions of the policy, or not recorded whole")
+    if found.faults:
+        lines.append("differs from the record")
+    elif found.compared:
+        lines.append(f"{found.compared} decisions and what they changed are as recorded")
+    else:
+        lines.append(f"no decision here was made by this policy, `{program.system.name}`")
+    write_out("\n".join(lines) + "\n")
+    return REFUTED if found.faults else OK if found.compared else ERRORS
 
 
 @log.command(short_help="Prove that a record is in the log.")

@@ -147,19 +147,31 @@ def _step(e: Entry, system: System) -> Step:
     return Step(e.action, tuple((n, inputs[n]) for n in names), decision, e.changes)
 
 
-def differences(records: Iterable[Record], system: System) -> list[str]:
-    """Where a log and the reference interpreter disagree about `system`, by record; empty when they agree on all that
-    can be replayed. Runs under another policy of this name are passed over, with a line that says so."""
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of replaying a log: so many decisions were compared, and `faults` says where the log and the reference
+    interpreter disagree, by record. `aside` are records that are no steps, `others` says what another policy decided.
+    """
+
+    compared: int
+    faults: tuple[str, ...]
+    aside: tuple[int, ...]
+    others: tuple[str, ...]
+
+
+def replay_records(records: Iterable[Record], system: System) -> Replayed:
+    """Let the reference interpreter make every decision about `system` again that can be replayed."""
     found = to_runs(records, system)
-    lines = list(found.faults)
+    faults, others = list(found.faults), []
     own = digest(system)
+    compared = 0
     for run in found.runs:
         if run.trace.digest != own:
-            lines.append(
-                f"records {run.numbers[0]} to {run.numbers[-1]}: decided by another policy, {run.trace.digest}"
-            )
+            first, last = run.numbers[0], run.numbers[-1]
+            others.append(f"records {first} to {last}: decided by another policy, {run.trace.digest}")
             continue
+        compared += len(run.numbers)
         for line in replay(system, run.trace):
             number, _, rest = line.removeprefix("step ").partition(", ")
-            lines.append(f"record {run.numbers[int(number) - 1]}, {rest}" if number.isdigit() else line)
-    return lines
+            faults.append(f"record {run.numbers[int(number) - 1]}, {rest}" if number.isdigit() else line)
+    return Replayed(compared, tuple(faults), tuple(found.aside), tuple(others))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from log_samples import AT, SAMPLE, head_of, lines_of, recorded, tree_of
+from log_samples import AT, POLICY, SAMPLE, head_of, lines_of, recorded, tree_of
 
 from policyctl.main import main
 from policyctl.paint import Paint
@@ -16,7 +16,7 @@ from policyctl.render_log import render_record, time_text
 from runtime import heads
 from runtime.log_file import to_lines
 from runtime.open_store import open_store
-from runtime.records import Entry, Event, event_bytes, from_bytes
+from runtime.records import Entry, Event, event_bytes, from_bytes, to_bytes
 
 RECORDS = SAMPLE
 HEAD = head_of(RECORDS)
@@ -229,6 +229,44 @@ def test_times_are_those_of_a_calendar_or_themselves() -> None:
     assert time_text(1_700_000_000_123) == "2023-11-14 22:13:20.123Z"
     assert time_text(10**18) == str(10**18)
     assert time_text(-1) == "1969-12-31 23:59:59.999Z"
+
+
+# ---- replay
+
+
+def test_a_log_is_replayed(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("gateway.policy").write_text(POLICY, encoding="utf-8")
+    for where in (store, "decisions.log"):
+        shown = written(capsys, "replay", where, "gateway.policy")
+        assert shown == f"{len(RECORDS) - 1} decisions and what they changed are as recorded\n"
+
+
+def test_a_decision_that_the_policy_did_not_make_is_found(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("gateway.policy").write_text(POLICY, encoding="utf-8")
+    found = from_bytes(RECORDS[3])
+    assert isinstance(found, Entry)
+    bent = to_bytes(replace(found, effect="allow", code="allowed"))
+    put("bent.log", [*RECORDS[:3], bent, *RECORDS[4:]])
+    shown = written(capsys, "replay", "bent.log", "gateway.policy", code=3)
+    assert shown.startswith("record 3, `send`: decision recorded")
+    assert "differs from the record" in shown
+
+
+def test_another_policy_replays_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("gateway.policy").write_text(POLICY.replace("to 3 per", "to 4 per"), encoding="utf-8")
+    shown = written(capsys, "replay", "decisions.log", "gateway.policy", code=1)
+    assert "decided by another policy" in shown
+    assert "no decision here was made by this policy, `gateway`" in shown
+    Path("gateway.policy").write_text("module", encoding="utf-8")
+    assert main(["log", "replay", "decisions.log", "gateway.policy"]) == 1
+
+
+def test_what_was_tampered_with_is_not_replayed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("gateway.policy").write_text(POLICY, encoding="utf-8")
+    Path("cut.log").write_bytes(b"".join(lines_of(RECORDS)[:-1]))
+    assert "cut off" in written(capsys, "replay", "cut.log", "gateway.policy", code=1)
+    put("odd.log", [event_bytes(0, AT, "start", {"system": 1})])
+    assert "record 0" in written(capsys, "replay", "odd.log", "gateway.policy", code=1)
 
 
 # ---- proofs, heads and keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_samples import AT, REQUESTS, SYSTEM, record, recorded, send, strike
 
+from policydsl.core.system import System
 from policydsl.core.to_json import digest
 from policydsl.interp import initial, replay, run
 from policydsl.regular import member
@@ -25,7 +27,7 @@ from runtime.stand_in import (
     languages,
     stand_in,
 )
-from runtime.to_trace import OF_ENFORCER, differences, to_runs, to_trace
+from runtime.to_trace import OF_ENFORCER, Replayed, replay_records, to_runs, to_trace
 
 RECORDS = [from_bytes(r) for r in recorded()]
 SEND = SYSTEM.action("send")
@@ -35,6 +37,10 @@ def entry(n: int) -> Entry:
     found = RECORDS[n]
     assert isinstance(found, Entry)
     return found
+
+
+def differences(records: Iterable[Record], system: System) -> list[str]:
+    return list(replay_records(records, system).faults)
 
 
 def bent(n: int, **changes: Any) -> list[Record]:
@@ -68,7 +74,7 @@ def test_a_log_is_a_trace_that_replays() -> None:
     [only] = found.runs
     assert only.numbers == tuple(range(1, len(RECORDS)))
     assert replay(SYSTEM, only.trace) == []
-    assert differences(RECORDS, SYSTEM) == []
+    assert replay_records(RECORDS, SYSTEM) == Replayed(len(RECORDS) - 1, (), (), ())
     assert to_trace(RECORDS, SYSTEM) == [only.trace]
     assert from_json(to_json(only.trace)) == only.trace
 
@@ -171,7 +177,10 @@ def test_another_policy_of_the_same_name_is_another_run() -> None:
     old = [replace(entry(n), policy="0" * 64) for n in (1, 2)]
     found = to_runs([*old, *RECORDS], SYSTEM)
     assert [r.trace.digest for r in found.runs] == ["0" * 64, digest(SYSTEM)]
-    assert differences([*old, *RECORDS], SYSTEM) == [f"records 1 to 2: decided by another policy, {'0' * 64}"]
+    replayed = replay_records([*old, *RECORDS], SYSTEM)
+    assert replayed.others == (f"records 1 to 2: decided by another policy, {'0' * 64}",)
+    assert replayed.faults == ()
+    assert replayed.compared == len(RECORDS) - 1
 
 
 def test_a_policy_that_changes_without_a_start_is_reported() -> None:
