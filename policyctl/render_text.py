@@ -73,8 +73,11 @@ def render_property(view: PropertyView, width: int, paint: Paint = PLAIN, verbos
     if view.status == "refuted" and view.kind == "eventually" and view.how:
         yield from _indented(f"from then on: {view.how}")
     if view.cti is not None:
-        yield f"      {_STAYS if view.kind == 'eventually' else _LOSES}:"
+        stays = _STAYS if view.cti.steps else f"{_NOW}, {_UNLESS}"
+        yield f"      {stays if view.kind == 'eventually' else _LOSES}:"
         yield from render_trace(view.cti, paint)
+    if view.advice:
+        yield from _indented(f"= help: {view.advice}")
     for assumption in view.assumptions:
         yield f"      assuming {assumption}"
     details = [("lemma", lemma) for lemma in view.lemmas] if verbose or view.guards else []
@@ -85,7 +88,9 @@ def render_property(view: PropertyView, width: int, paint: Paint = PLAIN, verbos
 
 
 _LOSES = "induction fails at this step; if nothing leads to its first state, a `lemma` that says so helps"
-_STAYS = "after this run it may wait for ever, unless something else is `fair`, or a `lemma` says why it does not"
+_UNLESS = "unless something else is `fair`, or a `lemma` says why it does not"
+_NOW = "it may wait for ever from the beginning"
+_STAYS = f"after this run it may wait for ever, {_UNLESS}"
 
 
 def _reason(text: str, verbose: bool) -> Iterator[str]:
@@ -158,6 +163,8 @@ def summary(run: Run, paint: Paint = PLAIN) -> str:
         parts.append(paint("bold red" if failed else "green", f"{failed} failed"))
     if run.command == "verify":
         parts += _verdict_counts(run, paint)
+        if not run.properties and not errors and not crashes:
+            parts.append("no policy here claims anything: see `invariant`, `assert`, `reachable`")
     cached = sum(p.cached for p in run.properties)
     parts.append(f"{run.seconds:.1f} s" + (f" ({cached} from cache)" if cached else ""))
     return " · ".join(parts)

@@ -33,7 +33,7 @@ class TraceView:
 
 @dataclass(frozen=True, slots=True)
 class PropertyView:
-    """One property with its verdict, in words."""
+    """One property with its verdict, in words. `advice` is what its author can do about one that is unknown."""
 
     name: str
     kind: str
@@ -41,6 +41,7 @@ class PropertyView:
     expected: str = "proved"
     scope: str = ""
     how: str = ""
+    advice: str = ""
     because: str = ""
     uses: tuple[str, ...] = ()
     lemmas: tuple[str, ...] = ()

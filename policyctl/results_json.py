@@ -107,7 +107,7 @@ def trace_from_json(data: Json | None) -> TraceView | None:
     return TraceView(tuple(data["start"]), steps, record)
 
 
-_TEXTS = ("name", "kind", "status", "expected", "scope", "how", "because", "doc")
+_TEXTS = ("name", "kind", "status", "expected", "scope", "how", "advice", "because", "doc")
 _LISTS = ("uses", "lemmas", "guards", "assumptions")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from policyctl.results import FileResult, PropertyView, Remark
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.source import Span
@@ -25,12 +27,15 @@ def property_diagnostic(view: PropertyView) -> Diagnostic | None:
     if view.expected != "proved":
         return _error("R803", f"`{view.name}` is {view.status}, not {view.expected} as the policy expects", view.span)
     if view.status == "unknown":
-        return _error("R802", f"`{view.name}` is neither proved nor refuted: {view.how}", view.span)
+        text = f"`{view.name}` is neither proved nor refuted: {view.how}"
+        return replace(_error("R802", text, view.span), help=view.advice)
     if view.kind == "reachable":
         return _error("R804", f"`{view.name}` is unreachable {view.scope}".rstrip(), view.span)
     steps = len(view.trace.steps) if view.trace is not None else 0
     because = f": {view.because}" if view.because else ""
-    return _error("R801", f"`{view.name}` is refuted in {steps} step{'' if steps == 1 else 's'}{because}", view.span)
+    then = f"; from then on, {view.how}" if view.kind == "eventually" and view.how else ""
+    text = f"`{view.name}` is refuted in {steps} step{'' if steps == 1 else 's'}{because}{then}"
+    return _error("R801", text, view.span)
 
 
 def remark_diagnostic(file: FileResult, remark: Remark) -> Diagnostic:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policyctl.results import PropertyView, StepView, TestView, TraceView
+from policyctl.to_advice import advice
 from policydsl.core.expr import subterms
 from policydsl.core.system import Program, Property, PropertyKind, System, Test
 from policydsl.core.types import EntityType, MapType, Value
@@ -52,7 +53,8 @@ def property_view(system: System, outcome: Outcome) -> PropertyView:
         case Unknown(reason, cti):
             # A run that shows why a leads-to may wait for ever begins where the policy does.
             losing = None if prop.kind is PropertyKind.LEADS_TO else prop
-            return replace(common, how=reason, cti=None if cti is None else trace_view(system, cti, losing))
+            shown = None if cti is None else trace_view(system, cti, losing)
+            return replace(common, how=reason, advice=advice(prop), cti=shown)
 
 
 def scope(prop: Property) -> str:

@@ -111,6 +111,13 @@ def test_the_summary_counts_what_is_from_the_cache() -> None:
     assert summary(of(GOOD.as_cached())) == "2 proved · 1 refuted as expected · 0 unknown · 2.9 s (3 from cache)"
 
 
+def test_the_summary_says_that_nothing_is_claimed_unless_the_text_is_wrong() -> None:
+    wrong = Diagnostic("E101", Severity.ERROR, "there is nothing called `x`", Span(PATH, 0, 1, 1, 1))
+    assert "no policy here claims anything" in summary(of(FileResult(PATH)))
+    for known in (GOOD, FileResult(PATH, diagnostics=(wrong,)), FileResult(PATH, crash="boom")):
+        assert "claims anything" not in summary(of(known))
+
+
 def test_the_summary_names_every_surprise() -> None:
     views = (
         replace(PROVED, expected="refuted"),

@@ -9,6 +9,9 @@ from policyctl import to_views
 from policyctl.render_text import render_property, render_run
 from policyctl.render_trace import WIDTH, render_trace
 from policyctl.results import FileResult, PropertyView, Run, StepView, TraceView
+from policyctl.results_json import file_from_json, file_to_json
+from policyctl.to_advice import COUNT, advice
+from policyctl.to_diagnostics import property_diagnostic
 from policyctl.to_diff_views import diff_view
 from policydsl.interp import initial
 from policydsl.start_words import describe_start
@@ -198,3 +201,37 @@ def test_a_long_reason_ends_after_a_clause_unless_all_is_asked_for() -> None:
     short = [line.strip() for line in render_property(view, 1)][1:]
     assert " ".join(short) == "; ".join(clauses[:2]) + " ... (`-v` has the rest)"
     assert " ".join(line.strip() for line in list(render_property(view, 1, verbose=True))[1:]) == "; ".join(clauses)
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("forall s: Season . exists p: Player . score[s, p] > 0", True),
+        ("forall s: Season . season == s implies not (forall p: Player . score[s, p] == 0)", True),
+        ("forall s: Season . (forall p: Player . score[s, p] > 0) implies season == s", True),
+        ("forall s: Season, p: Player . score[s, p] >= 0", False),
+        ("forall s: Season . (exists p: Player . score[s, p] > 0) implies season == s", False),
+        ("not (exists s: Season . forall p: Player . score[s, p] > 0)", True),
+        ("not (exists s: Season . exists p: Player . score[s, p] > 0)", False),
+        ("(exists p: Player . rep[p] > 0) iff season == none", True),
+    ],
+)
+def test_an_existence_that_stays_unknown_could_be_counted(claim: str, expected: bool) -> None:
+    system = program(BOARD + f"invariant p: {claim}").system
+    assert (advice(system.claim("p")) == COUNT) is expected
+    reachable = program(BOARD + f"reachable p: {claim}").system
+    assert advice(reachable.claim("p")) == ""
+
+
+def test_advice_and_reasons_reach_the_other_formats() -> None:
+    unknown = PropertyView("p", "invariant", "unknown", how="no", advice=COUNT)
+    assert [line.strip() for line in render_property(unknown, 1)][1].startswith("= help: a count")
+    found = property_diagnostic(unknown)
+    assert found is not None
+    assert found.help == COUNT
+    refuted = PropertyView("e", "eventually", "refuted", how="nothing helps", trace=TraceView((), (LONG,)))
+    found = property_diagnostic(refuted)
+    assert found is not None
+    assert found.text == "`e` is refuted in 1 step; from then on, nothing helps"
+    both = FileResult("a.policy", properties=(unknown, refuted))
+    assert file_from_json(file_to_json(both)) == both
