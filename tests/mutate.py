@@ -1,137 +1,176 @@
-"""A system to its mutants: each is the system with one small mistake in a guard or an update of one action."""
+"""The text of a policy to its mutants: each is the policy with one small mistake in a guard or an update.
+
+Mutants are made of the text, so what the checker makes of a policy (sums, monitors, the decisions that asserts speak
+of) is made of the mutant too. What does not check, or means the same, is no mutant.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 
-from policydsl.check.sums_delta import ghost_writes
-from policydsl.check.sums_shape import SumError
+from policydsl import syntax as s
 from policydsl.core.after import after
-from policydsl.core.expr import (
-    Apply,
-    Const,
-    Expr,
-    Op,
-    Ref,
-    Space,
-    conj,
-    eq,
-    forall,
-    implies,
-    ite,
-    le,
-    lt,
-    negate,
-    number,
-    select,
-    substitute,
-    subterms,
-)
-from policydsl.core.system import Action, GuardKind, Input, Origin, Property, PropertyKind, System, Write
-from policydsl.core.types import BOOL, INT
-from policydsl.to_words import words
+from policydsl.core.expr import FALSE, Expr, Ref, Space, conj, eq, forall, implies, select
+from policydsl.core.system import Action, GuardKind, Program, Property, PropertyKind, System
+from policydsl.diagnostics import Report
+from policydsl.from_text import parse
+from policydsl.load import load
+from policydsl.source import Span
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`label` says what was changed where; `system` is the system with that change."""
+    """`label` says what was changed where; no two mutants of a policy have the same."""
 
     label: str
-    action: str
-    system: System
+    program: Program
 
 
-def mutants(system: System) -> Iterator[Mutant]:
-    """All mutants, action by action, no two the same."""
-    for action in system.actions:
-        seen = {action}
-        for what, changed in _changes(system, action):
-            try:
-                kept = _sums_kept(system, changed)
-            except SumError:
+@dataclass(frozen=True)
+class Edit:
+    """`text` in place of what stands at `span`, for which `what` are the words."""
+
+    span: Span
+    text: str
+    what: str
+
+
+def mutants(path: str, text: str) -> Iterator[Mutant]:
+    """All mutants of the policy `text`, which imports nothing, in the order of their places."""
+    [original] = load([path], {path: text}.__getitem__, Report())
+    seen, labels = {original.system.actions}, dict[str, int]()
+    for owner, edit in _edits(parse(path, text, Report()), text):
+        changed = text[: edit.span.start] + edit.text + text[edit.span.end :]
+        for program in load([path], {path: changed}.__getitem__, Report()):
+            if program.system.actions not in seen:
+                seen.add(program.system.actions)
+                label = f"{owner}: {edit.what}"
+                labels[label] = labels.get(label, 0) + 1
+                yield Mutant(label if labels[label] == 1 else f"{label} (no. {labels[label]})", program)
+
+
+def _edits(module: s.Module, text: str) -> Iterator[tuple[str, Edit]]:
+    cases = [[c.name for c in d.cases] for d in module.declarations if isinstance(d, s.EnumDecl)]
+    for decl in module.declarations:
+        match decl:
+            case s.ActionDecl(body=body, params=params) if body is not None:
+                roots: tuple[s.Node, ...] = body
+            case s.FunctionDecl(body=result, params=params):
+                roots = (result,)
+            case s.RuleDecl():
+                params, roots = (), (*decl.when, *decl.unless, *(e for e in (decl.to, decl.per, decl.within) if e))
+                if not decl.when:
+                    yield decl.name, Edit(decl.span, "", "without the rule")
+                unmatched = "true" if decl.effect in ("permit", "redact") else "false"
+                for e in decl.when:
+                    yield decl.name, _instead(e, unmatched, text)
+                for e in decl.unless:
+                    yield decl.name, _instead(e, "false", text)
+            case _:
                 continue
-            if kept not in seen:
-                seen.add(kept)
-                actions = tuple(kept if a.name == action.name else a for a in system.actions)
-                yield Mutant(f"{action.name}: {what}", action.name, replace(system, actions=actions))
+        names = [[p.name for p in params if p.type == q.type] for q in params]
+        for node in _nodes(roots):
+            for edit in _changes(node, text, [*cases, *names]):
+                yield decl.name, edit
 
 
-def _ghosts(system: System) -> set[str]:
-    return {v.name for v in system.state if v.origin is Origin.GHOST}
+def _nodes(root: object) -> Iterator[s.Node]:
+    if isinstance(root, s.Node):
+        yield root
+    if isinstance(root, tuple):
+        for part in root:
+            yield from _nodes(part)
+    elif is_dataclass(root):
+        for f in fields(root):
+            yield from _nodes(getattr(root, f.name))
 
 
-def _sums_kept(system: System, action: Action) -> Action:
-    """`action` with the writes that keep the sums, of what it writes now: they are no part of a policy."""
-    ghosts = _ghosts(system)
-    plain = replace(action, writes=tuple(w for w in action.writes if w.var not in ghosts))
-    added: list[Write] = []
-    for s in system.sums:
-        added += ghost_writes(plain, s, system.variable(s.var).ref)
-    return replace(plain, writes=(*plain.writes, *added))
+def _at(node: s.Node, text: str) -> str:
+    return text[node.span.start : node.span.end]
 
 
-def _changes(system: System, action: Action) -> Iterator[tuple[str, Action]]:
-    ghosts, clock = _ghosts(system), {v.name for v in system.state if v.origin is Origin.CLOCK}
-    for i, guard in enumerate(action.guards):
-        if guard.kind is GuardKind.ASSUME:
-            continue
-        rest = (*action.guards[:i], *action.guards[i + 1 :])
-        yield f"without `{words(guard.expr)}`", replace(action, guards=rest)
-        for what, e in _variants(guard.expr, action.inputs):
-            changed = (*action.guards[:i], replace(guard, expr=e), *action.guards[i + 1 :])
-            yield f"{what} in `{words(guard.expr)}`", replace(action, guards=changed)
-    for i, write in enumerate(action.writes):
-        if write.var in ghosts or write.var in clock:
-            continue
-        where = f"`{write.var}[{', '.join(map(words, write.keys))}] := {words(write.value)}`"
-        yield f"without {where}", replace(action, writes=(*action.writes[:i], *action.writes[i + 1 :]))
-        for what, e in _variants(write.value, action.inputs):
-            changed_writes = (*action.writes[:i], replace(write, value=e), *action.writes[i + 1 :])
-            yield f"{what} in {where}", replace(action, writes=changed_writes)
-        for what, keys in _other_keys(write, action.inputs):
-            changed_writes = (*action.writes[:i], replace(write, keys=keys), *action.writes[i + 1 :])
-            yield f"{what} in the place of {where}", replace(action, writes=changed_writes)
+def _words(node: s.Node, text: str) -> str:
+    return re.sub(r"\s+", " ", _at(node, text))
 
 
-def _variants(root: Expr, inputs: tuple[Input, ...]) -> Iterator[tuple[str, Expr]]:
-    """`root` with one thing in it changed, everywhere that it occurs."""
-    for e in subterms(root):
-        for what, image in _images(e, inputs):
-            yield what, substitute(root, {e: image})
+def _instead(node: s.Node, other: str, text: str) -> Edit:
+    return Edit(node.span, f"({other})", f"{_words(node, text)} -> {other}")
 
 
-def _images(e: Expr, inputs: tuple[Input, ...]) -> Iterator[tuple[str, Expr]]:
-    match e:
-        case Const(type=t) if t == INT:
-            yield f"{e.value} is {int(e.value) + 1}", number(int(e.value) + 1)
-            yield f"{e.value} is {int(e.value) - 1}", number(int(e.value) - 1)
-        case Ref(space=Space.INPUT):
-            for other in inputs:
-                if other.type == e.type and other.ref is not e:
-                    yield f"{e.name} is {other.name}", other.ref
-        case Apply(op=Op.LE):
-            yield "<= is <", lt(*e.args)
-        case Apply(op=Op.LT):
-            yield "< is <=", le(*e.args)
-        case Apply(op=Op.ITE):
-            c, a, b = e.args
-            yield "branches are swapped", ite(c, b, a)
-        case Apply(op=Op.EQ):
-            if e.args[0].type == BOOL or e.type == BOOL:
-                yield "== is !=", negate(e)
+def _without(node: s.Node, text: str) -> Edit:
+    return Edit(node.span, "", f"without {_words(node, text)}")
 
 
-def _other_keys(write: Write, inputs: tuple[Input, ...]) -> Iterator[tuple[str, tuple[Expr, ...]]]:
-    for i, key in enumerate(write.keys):
-        for other in inputs:
-            if other.type == key.type and other.ref is not key and key not in write.binders:
-                yield f"{words(key)} is {other.name}", (*write.keys[:i], other.ref, *write.keys[i + 1 :])
+PAIRS = (("<", "<="), (">", ">="), ("==", "!="), ("+", "-"), ("and", "or"))
+OTHER = {a: b for x, y in PAIRS for a, b in ((x, y), (y, x))}
 
 
-def same(system: System, mutant: Mutant) -> Property:
-    """The claim, about `system`, that the action of `mutant` decides and does what it did before, wherever one gets."""
-    old, new = system.action(mutant.action), mutant.system.action(mutant.action)
+def _changes(node: s.Node, text: str, alike: list[list[str]]) -> Iterator[Edit]:
+    """`alike` are the names that may stand for each other: the cases of an enum, parameters of one type."""
+    match node:
+        case s.Require() | s.AddTo():
+            yield _without(node, text)
+        case s.Assign(target=target, op=op, value=value):
+            yield _without(node, text)
+            if op != ":=":
+                other = "-=" if op == "+=" else "+="
+                changed = f"{_at(target, text)} {other} {_at(value, text)}"
+                yield Edit(node.span, changed, _instead(node, other, text).what)
+        case s.If(condition=c):
+            yield _instead(c, f"not ({_at(c, text)})", text)
+            yield _instead(c, "true", text)
+        case s.ForEach(where=where) if where is not None:
+            yield _instead(where, "true", text)
+        case s.IfExpr(condition=c, then=a, other=b):
+            swapped = f"if {_at(c, text)} then {_at(b, text)} else {_at(a, text)}"
+            yield Edit(node.span, f"({swapped})", f"branches of {_words(node, text)}")
+        case s.IntLit() | s.DurationLit():
+            found = re.match(r"[0-9_]+", _at(node, text))
+            if found:
+                rest = _at(node, text)[found.end() :]
+                yield Edit(node.span, f"{int(found[0]) + 1}{rest}", f"{_at(node, text)} + 1")
+                yield Edit(node.span, f"{max(0, int(found[0]) - 1)}{rest}", f"{_at(node, text)} - 1")
+        case s.BoolLit(value=value):
+            yield _instead(node, str(not value).lower(), text)
+        case s.Name(name=name):
+            for names in alike:
+                if name in names:
+                    here = names.index(name)
+                    for other in {names[here - 1]: None, names[(here + 1) % len(names)]: None}:
+                        yield Edit(node.span, other, f"{name} -> {other}")
+        case s.Since(negated=True):
+            yield Edit(node.span, _at(node, text).removeprefix("no "), f"{_words(node, text)} without `no`")
+        case s.Unary(op="not", arg=arg):
+            yield _instead(node, _at(arg, text), text)
+        case s.Call(name="min" | "max" as name):
+            other = "max" if name == "min" else "min"
+            span = node.span
+            yield Edit(span, other + _at(node, text)[len(name) :], _instead(node, other, text).what)
+        case s.Binary(op=op, left=a, right=b):
+            if op in OTHER:
+                changed = f"(({_at(a, text)}) {OTHER[op]} ({_at(b, text)}))"
+                yield Edit(node.span, changed, _instead(node, OTHER[op], text).what)
+            if op in ("and", "or"):
+                yield Edit(node.span, f"({_at(a, text)})", _without(b, text).what)
+                yield Edit(node.span, f"({_at(b, text)})", _without(a, text).what)
+
+
+def same(old: System, new: System) -> tuple[Property, ...] | None:
+    """Claims about `old` that together say that `new` decides and does the same wherever one gets; None when the two
+    cannot be compared like that."""
+    if old.state != new.state or old.sums != new.sums:
+        return None
+    pairs = ((a, new.action(a.name)) for a in old.actions)
+    return tuple(
+        Property(f"same@{a.name}", PropertyKind.ASSERT, _alike(old, a, b), action=a.name) for a, b in pairs if a != b
+    )
+
+
+def _alike(system: System, old: Action, new: Action) -> Expr:
+    if old.inputs != new.inputs or old.obligations != new.obligations:
+        return FALSE
     written = {w.var for w in (*old.writes, *new.writes)}
     effects: list[Expr] = []
     for v in system.state:
@@ -142,5 +181,10 @@ def same(system: System, mutant: Mutant) -> Property:
             for key in reversed(keys):
                 effect = forall(key, effect)
             effects.append(effect)
-    claim = conj(eq(old.allowed, new.allowed), implies(old.allowed, conj(*effects)))
-    return Property("same", PropertyKind.ASSERT, claim, action=mutant.action)
+    decided = eq(_settled(old), _settled(new)), eq(old.allowed, new.allowed)
+    return conj(*decided, implies(old.allowed, conj(*effects)))
+
+
+def _settled(action: Action) -> Expr:
+    """That at most a human's answer is missing."""
+    return conj(*(g.expr for g in action.guards if g.kind is not GuardKind.APPROVE))
