@@ -4,8 +4,8 @@
 
 A rule permits or forbids a role an action on what lies below a path, for amounts up to some limit, over three of ten
 channels. A forbid wins; what no rule permits is denied. About half of the requests are allowed. Times are nanoseconds
-of processor time per decision, in one process: to decide a table, the best of several; to make the table of columns of Arrow or of a
-Parquet file; and of closures. Every answer is compared with that of the closures.
+of processor time per decision, the least of several, in one process: to decide a table; to make it, of columns of Arrow
+or of a Parquet file; and of closures. Every answer is compared with that of the closures.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ class Rule:
     path: str
     most: int
     channels: tuple[str, ...]
+
+
+HEADINGS = ("rules", "rows", "allowed", "decide", "arrow", "parquet", "closures")
 
 
 def rules(count: int, chance: random.Random) -> list[Rule]:
@@ -139,7 +142,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--times", type=int, default=5)
     options = parser.parse_args()
-    print(f"{'rules':>6} {'rows':>9} {'allowed':>8}  {'decide':>8} {'arrow':>8} {'parquet':>8} {'closures':>9}  ns/decision")
+    print(" ".join(f"{heading:>9}" for heading in HEADINGS))
     for count in options.rules:
         for rows in options.rows:
             measure(count, rows, options.times)
@@ -165,7 +168,7 @@ def measure(count: int, rows: int, times: int) -> None:
     assert decisions.allowed.tolist() == expected
     per = [t / rows for t in (deciding, reading, loading, asking)]
     share = sum(expected) / rows
-    print(f"{count:>6} {rows:>9} {share:>8.0%}  {per[0]:>8.1f} {per[1]:>8.1f} {per[2]:>8.1f} {per[3]:>9.1f}")
+    print(f"{count:>9} {rows:>9} {share:>9.0%} " + " ".join(f"{t:>9.1f}" for t in per), flush=True)
 
 
 if __name__ == "__main__":

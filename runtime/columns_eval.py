@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial, reduce
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
+from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, refs, subterms
 from policydsl.core.types import EntityType, MapType, Type
 from policydsl.evaluate import MEANING, FaultError
 from policydsl.state import EVERYONE_ELSE, State
@@ -167,6 +169,12 @@ MEANING_COLUMNS: dict[Op, Callable[..., Any]] = {
 does where none is."""
 
 
+def _meaning(shared: Shared, op: Op, *args: Any) -> Any:
+    if any(_is_column(a) for a in args):
+        return MEANING_COLUMNS[op](shared, *args)
+    return shared.state.read(args[0].name, args[1:]) if op is Op.SELECT else MEANING[op](*args)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Rows over which expressions are evaluated. `memo` has the terms that are known."""
@@ -211,13 +219,25 @@ class Batch:
 
     def _apply(self, e: Apply) -> Any:
         if e.op in BINDERS:
-            return self._quantified(e)
-        args = [self._operand(a) for a in e.args]
-        if any(_is_column(a) for a in args):
-            return MEANING_COLUMNS[e.op](self.shared, *args)
-        if isinstance(args[0], MapOf):
-            return self.shared.state.read(args[0].name, tuple(args[1:]))
-        return MEANING[e.op](*args)
+            found = self._of_combinations(e)
+            return self._quantified(e) if found is None else found
+        return _meaning(self.shared, e.op, *(self._operand(a) for a in e.args))
+
+    def _of_combinations(self, e: Apply) -> Any:
+        """A term that depends on few combinations of words, computed once for each of them; None for another."""
+        names = [r.name for r in refs(e, space=Space.INPUT)]
+        columns = [c for n in names if isinstance(c := self.inputs[n], Words)]
+        sizes = [len(c.vocabulary.words) for c in columns]
+        if self.outer is not None or not columns or len(columns) < len(names) or prod(sizes) >= len(columns[0]):
+            return None
+
+        def make() -> Any:
+            grid = np.unravel_index(np.arange(prod(sizes)), sizes)
+            each = {n: Words(g, c.vocabulary) for n, g, c in zip(names, grid, columns, strict=True)}
+            return Batch(self.shared, each)._quantified(e)
+
+        found = self.shared.once(("combinations", e, *(c.vocabulary for c in columns)), make)
+        return _at(found, np.ravel_multi_index([c.codes for c in columns], sizes)) if _is_column(found) else found
 
     def bind(self, bound: Ref, individual: Cells) -> Batch:
         return Batch(self.shared, self.inputs, {**self.bound, bound.name: individual}, {}, self)
@@ -233,17 +253,15 @@ class Batch:
         while fresh in taken:
             fresh += EVERYONE_ELSE
         individuals: list[Words | str] = [*columns, *sorted(known), fresh]
+        if e.op is not Op.SUM:
+            return reduce(partial(_meaning, self.shared, e.op), (self.bind(bound, x).value(body) for x in individuals))
         values = []
         for i, x in enumerate(individuals):
-            value = self.bind(bound, x).value(body)
-            if e.op is Op.SUM and isinstance(x, Words):
-                # Everybody counts once: in the rows where `x` is one of the others, those count.
-                again = [_eq(self.shared, x, y) for y in (*individuals[:i], *known)]
-                value = _once(self.shared, _or(self.shared, *again), value)
-            values.append(value)
-        if any(_is_column(v) for v in values):
-            return MEANING_COLUMNS[e.op](self.shared, *values)
-        return MEANING[e.op](*values)
+            # Everybody counts once: in rows where `x` is one of the others, those count.
+            again = [_meaning(self.shared, Op.EQ, x, y) for y in (*individuals[:i], *known) if i < len(columns)]
+            twice = _meaning(self.shared, Op.OR, *again)
+            values.append(_meaning(self.shared, Op.ITE, twice, 0, self.bind(bound, x).value(body)))
+        return _meaning(self.shared, e.op, *values)
 
     def _mentioned(self, sort: Type, body: Expr) -> tuple[list[Words], set[str]]:
         """The columns of individuals that `body` mentions, and all individuals that are the same for all rows."""
@@ -262,7 +280,3 @@ class Batch:
             else:
                 known.add(str(x))
         return columns, known
-
-
-def _once(shared: Shared, again: Any, value: Any) -> Any:
-    return _ite(shared, again, 0, value)

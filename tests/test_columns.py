@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from policydsl.core.expr import (
     TRUE,
+    ZERO,
     Apply,
     Const,
     Expr,
@@ -24,16 +25,19 @@ from policydsl.core.expr import (
     ite,
     le,
     lt,
+    matches,
     number,
     select,
     sub,
+    total,
 )
 from policydsl.core.system import Action, Effect, Guard, GuardKind, Input, Obligation, RuleUse, StateVar, System
 from policydsl.core.types import BOOL, INT, STRING, Value
-from policydsl.evaluate import evaluate
+from policydsl.evaluate import FaultError, evaluate
 from policydsl.interp import Request, State, decide, initial, step
+from policydsl.trace import Cell
 from runtime import columns_ints
-from runtime.columns import Ints, Table, Traffic, column, request_at, table, traffic, value_at
+from runtime.columns import Ints, Table, Traffic, Words, column, request_at, table, traffic, value_at
 from runtime.columns_decide import UNKNOWN, decide_table, plan
 from runtime.columns_eval import MEANING_COLUMNS, Batch
 from runtime.columns_words import Shared
@@ -306,6 +310,54 @@ def test_everybody_is_asked_once_for_each_row() -> None:
         initial(system),
         ask(*({"principal": a, "x": n, "other": b} for a in names for b in names for n in (1, 2))),
     )
+
+
+def test_sums_count_everybody_once() -> None:
+    m = StateVar("m", (BOT,), INT, number(0))
+    other = Input("other", BOT)
+    state = initial(System("s", (), (m,), (), ()), start=[Cell("m", ("a",), 5), Cell("m", ("b",), 7)])
+    bound, _ = environment((m,)).bind(BOT)
+    named = disj(eq(bound, WHO.ref), eq(bound, other.ref))
+    everybody = ("a", "b", "c", "", "**")
+    rows: list[dict[str, Value]] = [{"principal": x, "other": y} for x in everybody for y in everybody]
+    for body in (select(m.ref, bound), ite(named, number(1), select(m.ref, bound)), ite(named, number(2**62), ZERO)):
+        compare(total(bound, body), state, (WHO, other), rows * 2)
+        compare(total(bound, body), state, (WHO, other), rows[:7])
+    with pytest.raises(FaultError):
+        compare(total(bound, ite(named, ZERO, number(1))), state, (WHO, other), rows)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_terms_of_few_words_and_many_rows(data: st.DataObject) -> None:
+    """Computed for each combination of words, or for each row: it makes no difference."""
+    system, state, _ = data.draw(situations(Shape(quantifiers=2)))
+    inputs = (WHO, Input("other", BOT))
+    env = environment(system.state, inputs, system.params, shape=Shape(quantifiers=2))
+    bound, inner = env.bind(BOT)
+    e = exists(bound, data.draw(exprs(BOOL, inner, 3)))
+    rows: list[dict[str, Value]] = [{"principal": x, "other": y} for x in NAMES[BOT] for y in NAMES[BOT]]
+    for some in (rows * 2, rows, rows[:5]):
+        compare(e, state, inputs, some)
+
+
+PATTERNS = ("a.*", ".*b", ".*ab.*", "a", ".*", "", "a.*b.*", "[ab]{1,2}", "\\\\.*", ".*(?:ab)", "a\0.*")
+
+
+def test_words_that_few_rows_have() -> None:
+    """A pattern is asked of the words of the rows, or of all words there are."""
+    ends = ("", "b", "\U0001f600")
+    texts = [a + b + c for a in ("", "a", "b", "a\0") for b in ("", "ab", "\\", "\ud800") for c in ends]
+    many = column(STRING, texts)
+    assert isinstance(many, Words)
+    text = Input("text", STRING)
+    state = initial(System("s", (), (), (), ()))
+    shared = Shared(state)
+    for pattern in PATTERNS:
+        for start in range(len(texts) - 2):
+            few = Batch(shared, {"text": many[start : start + 2]}).truth(matches(text.ref, pattern))
+            expected = [evaluate(matches(text.ref, pattern), state, {"text": t}) for t in texts[start : start + 2]]
+            assert [value_at(few, i) for i in range(2)] == expected
 
 
 def test_requests_come_back_out() -> None:
