@@ -30,13 +30,21 @@ Name = tuple[str, str]
 
 @dataclass(slots=True)
 class Draft:
-    """What one hold is about to write: first remove `cleared`, then set `rows`; None as a note removes it."""
+    """What one hold is about to write: first remove `cleared`, then set `rows`; None removes a row or a note."""
 
     size: int
     records: list[bytes] = field(default_factory=list)
     cleared: set[str] = field(default_factory=set)
-    rows: dict[Place, Value] = field(default_factory=dict)
+    rows: dict[Place, Value | None] = field(default_factory=dict)
     notes: dict[Name, bytes | None] = field(default_factory=dict)
+
+    @property
+    def set_rows(self) -> dict[Place, Value]:
+        return {place: value for place, value in self.rows.items() if value is not None}
+
+    @property
+    def removed_rows(self) -> list[Place]:
+        return [place for place, value in self.rows.items() if value is None]
 
     def __bool__(self) -> bool:
         return bool(self.records or self.cleared or self.rows or self.notes)
@@ -169,7 +177,7 @@ class Hold:
             raise self._fail(fault) from fault
         if draft.cleared:
             found = {place: value for place, value in found.items() if place[0] not in draft.cleared}
-        found |= draft.rows
+        found = {place: value for place, value in {**found, **draft.rows}.items() if value is not None}
         return iter([Row(*place, value) for place, value in found.items()])
 
     def append(self, record: bytes) -> None:
@@ -184,7 +192,8 @@ class Hold:
         self._check()
         drafted = self._draft.rows
         for row in rows:
-            why = not_kept(row.value) or names_not_kept((row.system, row.var, *row.keys))
+            why = "" if row.value is None else not_kept(row.value)
+            why = why or names_not_kept((row.system, row.var, *row.keys))
             if why or type(row.keys) is not tuple:
                 raise self._fail(why or "the keys of a row are a tuple")
             drafted[row.system, row.var, row.keys] = row.value
@@ -236,8 +245,6 @@ class Hold:
     def _check(self) -> None:
         if not self._open:
             raise StoreError("the hold of the store is over")
-        if self._store.closed:
-            raise self._fail("the store was closed")
         if self._failed is not None:
             raise StoreError(f"the hold of the store has failed: {self._failed}")
 

@@ -418,6 +418,16 @@ def test_a_commit_that_is_answered_with_rollback_is_a_fault(database: Place) -> 
         medium.commit(Draft(0))
 
 
+def test_what_began_on_a_connection_does_not_end_on_another(database: Place) -> None:
+    medium = database.open().medium
+    for act in (lambda: medium.commit(Draft(0, [b"lost"])), lambda: medium.note(("kind", "name"))):
+        medium.begin()
+        medium.close()
+        with pytest.raises(StoreError, match="connection is closed"):
+            act()
+    has(database.open(), 0)
+
+
 def test_a_hold_in_which_nothing_happens_is_ended_by_the_server(
     database: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
