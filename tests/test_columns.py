@@ -94,7 +94,7 @@ def situations(draw: st.DrawFn, shape: Shape | None = None) -> tuple[System, Sta
     return system, state, [broken(draw, r) for r in draw(requests(system, most=12))]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(situations(Shape(quantifiers=2, any_divisor=True)))
 def test_rows_are_decided_as_the_interpreter_does(situation: tuple[System, State, list[Request]]) -> None:
     agree(*situation)
@@ -110,7 +110,7 @@ BIG = StateVar("big", (BOT,), INT, number(2**63 - 1))
 WHO = Input("principal", BOT)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_expressions_over_columns(data: st.DataObject) -> None:
     """Of every type, with numbers around the edges of 64 bits and any strings."""
@@ -327,7 +327,7 @@ def test_sums_count_everybody_once() -> None:
         compare(total(bound, ite(named, ZERO, number(1))), state, (WHO, other), rows)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_terms_of_few_words_and_many_rows(data: st.DataObject) -> None:
     """Computed for each combination of words, or for each row: it makes no difference."""

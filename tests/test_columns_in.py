@@ -95,7 +95,7 @@ def there(row: dict[str, Any]) -> dict[str, Any]:
     return {name: v for name, v in row.items() if v is not None}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(arrow())
 def test_rows_of_arrow_tables(rows: pa.Table) -> None:
     asked = [there(r) for r in rows.to_pylist()]

@@ -78,7 +78,7 @@ conditions = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     st.lists(conditions | small, max_size=12),
     st.fixed_dictionaries({
@@ -93,7 +93,7 @@ def test_what_remains_is_worth_what_it_was(asked: list[Expr], inputs: dict[str, 
     compare(NOWHERE, asked, inputs)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_conditions_on_a_state(data: st.DataObject) -> None:
     system = data.draw(systems())
