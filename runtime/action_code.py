@@ -225,7 +225,9 @@ class ActionCode:
             self.names.refs[b] = self.names.fresh("b")
         function = block.nested(w.binders, w.value)
         keys = "".join([f"{w.binders.index(k) if k in w.binders else block.text(k)}, " for k in w.keys])
-        people = "".join([f"{self.names.everyone(b, w.binders, (w.value, kept.ref), block.text)}, " for b in w.binders])
+        people = "".join(
+            [f"{self.names.everyone(self.names, b, w.binders, (w.value, kept.ref), block.text)}, " for b in w.binders]
+        )
         oneself = next((i for i, b in enumerate(w.binders) if b.type == w.value.type), -1)
         return f"w.extend({self.names.constant(bulk)}({kept.number}, ({keys}), {function}, {oneself}, ({people})))"
 

@@ -12,6 +12,7 @@ class Code(Enum):
     """Why a decision is what it is. Codes never change their meaning, so programs may depend on them."""
 
     ALLOWED = "allowed"
+    FAIL_OPEN = "allowed.fail_open"  # it only reads, and the state cannot be kept
     # The policy said no. What is meant is in `reason` and `rules`.
     REQUIRED = "denied.require"
     FORBIDDEN = "denied.forbid"
@@ -30,6 +31,7 @@ class Code(Enum):
     OUT_OF_RANGE = "request.assumption"
     CLOCK = "request.clock_back"
     KEY_REUSED = "request.key_reused"
+    RESERVATION = "reservation.unknown"
     # Something else had to be done, and nobody did it.
     OBLIGATION = "obligation.undischarged"
     TRANSFORM = "transform.unsettled"

@@ -12,15 +12,17 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from policydsl.core.expr import Apply, Const, Expr, Ref, Space, subterms
-from policydsl.core.system import Action, System
+from policydsl.core.expr import total as total_of
+from policydsl.core.system import Action, System, Write
 from policydsl.core.types import Type, Value
+from policydsl.state import EVERYONE_ELSE
 from runtime.action_code import ActionCode, Stored
 from runtime.answers import Answers
 from runtime.content import Content
 from runtime.decision import Basis, Code, Decision
 from runtime.inputs import InputError, asked_of_callers, flatten, shape
 from runtime.rows import Assignment, everyone, keys_at, total, values_of
-from runtime.to_python import QUANTIFIERS, Names
+from runtime.to_python import QUANTIFIERS, Block, Names
 
 Duties: TypeAlias = "tuple[tuple[str, tuple[Value, ...]], ...]"
 Result: TypeAlias = "tuple[Decision, Sequence[Assignment] | None, Duties]"
@@ -52,27 +54,53 @@ class Machine:
     def refuse(self, code: Code, reason: str) -> Result:
         return Decision("deny", code, reason, basis=self.basis), None, ()
 
+    def holds(self, formula: Expr) -> bool:
+        """Whether a closed formula holds in the present state. Takes time in proportion to who could tell."""
+        block = Block(names := self._named(), [formula])
+        block.add(f"return {block.text(formula)}")
+        return (
+            self._executed("holds", ["def holds():", *(f"    {line}" for line in block.lines)], names)["holds"]()
+            is True
+        )
+
+    def sum_up(self) -> None:
+        """Give running sums the values that they stand for, after something else than a step has set their terms."""
+        writes = tuple(Write(s.var, s.keys, total_of(s.bound, s.body), s.keys) for s in self.system.sums)
+        action, names = Action("", (), (), writes), self._named()
+        code = ActionCode(action, 0, names, self._stored(), lambda _: {(): None}, partial(self._complain, action))
+        assignments = self._executed("sums", [code.text()], names)[code.entry]({}, 0, {})[1]
+        for number, keys, value in assignments or ():
+            if EVERYONE_ELSE not in keys:
+                self.content.set([(self.system.state[number].name, keys, value)])
+
     def _compile(self) -> tuple[str, dict[str, Step]]:
-        content = self.content
-        self._names = names = Names({}, self._read, self._everyone, {"total": total})
-        for p in self.system.params:
-            names.refs[p.ref] = repr(content.params[p.name])
-        stored = {v.name: Stored(i, v.ref, i in content.patterns) for i, v in enumerate(self.system.state)}
+        names, stored = self._named(), self._stored()
         entries, texts = {}, []
         for number, action in enumerate(self.system.actions):
             answers, complain = partial(Answers, self.basis, action), partial(self._complain, action)
             code = ActionCode(action, number, names, stored, answers, complain)
             texts.append(code.text())
             entries[action.name] = code.entry
+        scope = self._executed(self.system.name, texts, names)
+        return "\n".join(texts), {name: scope[entry] for name, entry in entries.items()}
+
+    def _named(self) -> Names:
+        params = {p.ref: repr(self.content.params[p.name]) for p in self.system.params}
+        return Names(params, self._read, self._everyone, {"total": total})
+
+    def _stored(self) -> dict[str, Stored]:
+        return {v.name: Stored(i, v.ref, i in self.content.patterns) for i, v in enumerate(self.system.state)}
+
+    def _executed(self, name: str, texts: Sequence[str], names: Names) -> dict[str, Any]:
+        """The functions of `texts`, by name."""
         scope: dict[str, Any] = {**names.constants}
-        for number, cells in enumerate(content.cells):
+        for number, cells in enumerate(self.content.cells):
             scope[f"v{number}"] = cells
-            if number in content.patterns:
-                scope[f"r{number}"] = content.patterns[number].read
-        source = "\n".join(texts)
+            if number in self.content.patterns:
+                scope[f"r{number}"] = self.content.patterns[number].read
         # The text is made of names that are chosen here and of `repr`s of values; nothing in it comes from a request.
-        exec(compile(source, f"<{self.system.name}>", "exec"), scope)  # noqa: S102
-        return source, {name: scope[entry] for name, entry in entries.items()}
+        exec(compile("\n".join(texts), f"<{name}>", "exec"), scope)  # noqa: S102
+        return scope
 
     def _read(self, variable: Ref, keys: tuple[str, ...]) -> str:
         """The text that reads a state variable."""
@@ -82,7 +110,9 @@ class Machine:
         key = keys[0] if len(keys) == 1 else f"({''.join(f'{k}, ' for k in keys)})"
         return f"v{number}.get({key}, {self.content.first[number]!r})"
 
-    def _everyone(self, bound: Ref, binders: Sequence[Ref], terms: Sequence[Expr], text: Callable[[Expr], str]) -> str:
+    def _everyone(
+        self, names: Names, bound: Ref, binders: Sequence[Ref], terms: Sequence[Expr], text: Callable[[Expr], str]
+    ) -> str:
         """The text of a list: the individuals that `terms` can tell apart, and one that stands for all others."""
         sources: list[Callable[[], Iterable[str]]] = []
         mentioned: list[str] = []
@@ -93,7 +123,7 @@ class Machine:
                 sources += self._sources(self.content.numbers[e.name], bound.type)
             elif isinstance(e, Const | Ref) and e.type == bound.type and e not in inner:
                 mentioned.append(f"{text(e)}, ")
-        return f"{self._names.constant(partial(everyone, tuple(sources)))}(({''.join(mentioned)}))"
+        return f"{names.constant(partial(everyone, tuple(sources)))}(({''.join(mentioned)}))"
 
     def _sources(self, number: int, sort: Type) -> Iterator[Callable[[], Iterable[str]]]:
         """Where individuals of `sort` occur in a variable: among keys, among values."""

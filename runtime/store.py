@@ -21,12 +21,15 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one row of a state variable of `system` holds; `keys` may have `*` (everyone else) in places."""
+    """What one row of a state variable of `system` holds; `keys` may have `*` (everyone else) in places.
+
+    To put a row with the value None is to remove it; no row that is read has it.
+    """
 
     system: str
     var: str
     keys: tuple[str, ...]
-    value: Value
+    value: Value | None
 
 
 class Transaction(Protocol):
@@ -40,13 +43,13 @@ class Transaction(Protocol):
         """The records from number `n` on, in order. Numbers start at 0."""
 
     def rows(self) -> Iterator[Row]:
-        """Every row that was ever put and not removed."""
+        """Every row that was put and not removed since."""
 
     def append(self, record: bytes) -> None:
         """Add a record at the end."""
 
     def put_rows(self, rows: Sequence[Row]) -> None:
-        """Set rows."""
+        """Set and remove rows."""
 
     def clear_rows(self, system: str) -> None:
         """Remove all rows of `system`."""

@@ -40,7 +40,9 @@ class _Memory:
         self.kept += draft.records
         if draft.cleared:
             self.values = {place: value for place, value in self.values.items() if place[0] not in draft.cleared}
-        self.values |= draft.rows
+        self.values |= draft.set_rows
+        for place in draft.removed_rows:
+            self.values.pop(place, None)
         for (kind, name), note in draft.notes.items():
             if note is None:
                 self.texts.get(kind, {}).pop(name, None)

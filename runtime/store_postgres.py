@@ -60,6 +60,7 @@ CHECK = """SELECT (SELECT min(n) FROM records), (SELECT coalesce(max(n) + 1, 0) 
 INSERT_RECORDS = """INSERT INTO records
   SELECT %s::bigint + i - 1, record FROM unnest(%b::bytea[]) WITH ORDINALITY AS new(record, i)"""
 DELETE_ROWS = "DELETE FROM rows WHERE system = ANY(%b::text[])"
+REMOVE_ROWS = "DELETE FROM rows WHERE id = ANY(%b::bytea[])"
 INSERT_ROWS = """INSERT INTO rows SELECT * FROM unnest(%b::bytea[], %b::text[], %b::text[], %b::text[], %b::text[])
   ON CONFLICT (id) DO UPDATE SET value = excluded.value"""
 DELETE_NOTES = "DELETE FROM notes WHERE id = ANY(%b::bytea[])"
@@ -256,11 +257,13 @@ def _written(connection: psycopg.Connection[tuple[Any, ...]], draft: Draft) -> s
         if draft.records:
             connection.execute(INSERT_RECORDS, (draft.size, draft.records))
             connection.execute("UPDATE head SET size = %s WHERE one", (draft.size + len(draft.records),))
-        if draft.rows:
+        if gone := draft.removed_rows:
+            connection.execute(REMOVE_ROWS, ([_id((s, v, *keys)) for s, v, keys in gone],))
+        if put_rows := draft.set_rows:
             columns = zip(
                 *(
                     (_id((s, v, *keys)), _plain(s), _plain(v), keys_to_text(keys), value_to_text(value))
-                    for (s, v, keys), value in draft.rows.items()
+                    for (s, v, keys), value in put_rows.items()
                 )
             )
             connection.execute(INSERT_ROWS, [list(column) for column in columns])

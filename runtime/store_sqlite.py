@@ -119,10 +119,13 @@ class _File:
                 c.executemany("DELETE FROM rows WHERE system = ?", [(system,) for system in draft.cleared])
             if draft.records:
                 c.executemany("INSERT INTO records VALUES(?, ?)", enumerate(draft.records, draft.size))
+            if gone := draft.removed_rows:
+                places = [(system, var, keys_to_text(keys)) for system, var, keys in gone]
+                c.executemany("DELETE FROM rows WHERE system = ? AND var = ? AND keys = ?", places)
             if draft.rows:
                 c.executemany(
                     "INSERT OR REPLACE INTO rows VALUES(?, ?, ?, ?)",
-                    [(s, v, keys_to_text(keys), value_to_text(value)) for (s, v, keys), value in draft.rows.items()],
+                    [(s, v, keys_to_text(keys), value_to_text(x)) for (s, v, keys), x in draft.set_rows.items()],
                 )
             for name, note in draft.notes.items():
                 if note is None:

@@ -59,7 +59,7 @@ class Names:
 
     refs: dict[Ref, str]
     read: Callable[[Ref, tuple[str, ...]], str]
-    everyone: Callable[[Ref, Sequence[Ref], Sequence[Expr], Callable[[Expr], str]], str]
+    everyone: Callable[[Names, Ref, Sequence[Ref], Sequence[Expr], Callable[[Expr], str]], str]
     constants: dict[str, object] = field(default_factory=dict)
     _fresh: int = 0
 
@@ -148,7 +148,7 @@ class Block:
         assert isinstance(bound, Ref)
         self.names.refs[bound] = self.names.fresh("b")
         function = self.nested((bound,), body)
-        return TEXT[e.op](function, self.names.everyone(bound, (bound,), (body,), self.text))
+        return TEXT[e.op](function, self.names.everyone(self.names, bound, (bound,), (body,), self.text))
 
     def nested(self, bound: Sequence[Ref], body: Expr) -> str:
         """The name of a function, defined in this block, from individuals to `body`; they have names already."""

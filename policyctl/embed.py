@@ -1,0 +1,203 @@
+"""The enforcer in somebody's program: files, clock and names from the outside world, handed to `runtime.enforcer`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from policydsl.core.types import Value
+from runtime.bundle import Bundle, BundleError, read
+from runtime.decision import Decision
+from runtime.enforcer import Enforcer as _Enforcer
+from runtime.open_store import open_store
+from runtime.reservations import Reservation, reserve, sweep
+from runtime.settings import Handler, Settings
+from runtime.store import Store, StoreError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+MEMORY = "memory:"
+
+log = logging.getLogger("policyctl")
+
+
+class DeniedError(PermissionError):
+    """Raised by a guarded function instead of doing its work. `decision` says why."""
+
+    def __init__(self, decision: Decision) -> None:
+        reason = f": {decision.reason}" if decision.reason else ""
+        super().__init__(f"{decision.code.value}{reason}")
+        self.decision = decision
+
+
+class Enforcer(_Enforcer):
+    """Decides requests under the policies of a bundle. Threads may share one; processes share its store."""
+
+    @classmethod
+    def open(
+        cls,
+        bundle: str | Path,
+        state: str | Path = "governance.db",
+        *,
+        durability: str = "each",
+        key: str | Path | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+        promised: Iterable[str] = (),
+        given: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        approvals: bool = True,
+        may_approve: Callable[[str, str, Mapping[str, Value]], bool] | None = None,
+        officers: Sequence[str] = (),
+        unproved: bool = False,
+        shadow: bool = False,
+        tolerance: float = 1.0,
+        clock: Callable[[], int] | None = None,
+    ) -> Enforcer:
+        """Open the bundle in a file, with its state in `state`.
+
+        - `state`: the path of an SQLite file, `postgresql://…` when several gateways share it, or `memory:`, which
+          forgets everything when the process ends and keeps no log.
+        - `durability`: `each` (what was answered is on the disk), `group` (the same, for many threads), `relaxed`.
+        - `key`: a file with a public key (PEM): only a bundle that this key has signed is taken.
+        - `tolerance`: seconds that the clock may be behind the last decision.
+        - the rest: see `runtime.settings.Settings`. `given` and `params` may leave out the name of the policy when
+          there is only one.
+
+        Never raises for what is wrong with the bundle or the state: an enforcer that cannot enforce denies everything,
+        with a reason, and `fault` has it. Shadow mode and bundles that are not proved are announced as warnings.
+        """
+        found = read_bundle(bundle, key)
+        settings = Settings(
+            clock=clock or milliseconds,
+            fresh=lambda: secrets.token_urlsafe(12),
+            tolerance=int(tolerance * 1000),
+            handlers=dict(handlers or {}),
+            promised=frozenset(promised),
+            given=_by_policy(given, found),
+            params=_by_policy(params, found),
+            approvals=approvals,
+            may_approve=may_approve,
+            officers=tuple(officers),
+            unproved=unproved,
+            shadow=shadow,
+        )
+        where = str(state)
+        enforcer = cls(found, None if where == MEMORY else _Late(lambda: open_store(where, durability)), settings)
+        enforcer.announce(bundle)
+        return enforcer
+
+    def announce(self, bundle: str | Path) -> None:
+        """Say loudly what whoever runs this should know."""
+        if self.fault is not None:
+            log.error("%s: everything is denied: %s (%s)", bundle, self.fault[1], self.fault[0].value)
+        if self.settings.shadow:
+            log.warning("%s: shadow mode: decisions are recorded, and nothing is denied", bundle)
+        if self.policies is not None and not self.policies.bundle.verified:
+            log.warning("%s: not everything that it promises is proved", bundle)
+
+    def reserve(self, action: str, *, key: str = "", **inputs: Any) -> Reservation:
+        """Ask for an action in two phases; see `runtime.reservations`. Use it as a context:
+
+        `with enforcer.reserve("call", principal=…, call=…, most=500) as r:` … `r.commit(cost=120)`
+        """
+        return reserve(self, action, inputs, key)
+
+    def sweep(self) -> list[tuple[str, Decision]]:
+        """Let expire what the policy says is old enough; to be called now and then. What expired, and the answers."""
+        return sweep(self)
+
+    def guard(self, action: str, **fixed: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Decorates a function, plain or `async`: called only if `action` is allowed with its arguments as inputs.
+
+        The inputs of the action are the arguments of the same names, and `fixed`. Where the policy redacts an argument,
+        the function gets it redacted. Otherwise `DeniedError` is raised.
+        """
+
+        def decorate(function: Callable[P, R]) -> Callable[P, R]:
+            signature = inspect.signature(function)
+
+            def ask(*args: P.args, **kwargs: P.kwargs) -> inspect.BoundArguments:
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                wanted = self.inputs_of(action)
+                inputs = {n: v for n, v in bound.arguments.items() if n in wanted}
+                decision = self.decide_request(action, {**inputs, **fixed})
+                if not decision.allowed:
+                    raise DeniedError(decision)
+                for name, value in decision.transform:
+                    # SOUND: what has to be redacted, and is no argument of the function, cannot be kept from it.
+                    if name not in bound.arguments:
+                        raise DeniedError(decision)
+                    bound.arguments[name] = value
+                return bound
+
+            if inspect.iscoroutinefunction(function):
+
+                @functools.wraps(function)
+                async def guarded_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+                    import asyncio
+
+                    bound = await asyncio.to_thread(ask, *args, **kwargs)
+                    return await function(*bound.args, **bound.kwargs)
+
+                return guarded_async  # type: ignore[return-value]  # it has the type of what it wraps
+
+            @functools.wraps(function)
+            def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+                bound = ask(*args, **kwargs)
+                return function(*bound.args, **bound.kwargs)
+
+            return guarded
+
+        return decorate
+
+
+def milliseconds() -> int:
+    """The time since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def read_bundle(path: str | Path, key: str | Path | None = None) -> Bundle | BundleError:
+    """The bundle in a file; the error itself, when there is one."""
+    try:
+        return read(Path(path).read_bytes(), None if key is None else Path(key).read_text(encoding="utf-8"))
+    except BundleError as error:
+        return error
+    except (OSError, UnicodeDecodeError) as error:
+        return BundleError(f"{path} cannot be read: {error}")
+
+
+def _by_policy(chosen: Mapping[str, Any] | None, bundle: Bundle | BundleError) -> dict[str, dict[str, Any]]:
+    if not chosen or isinstance(bundle, BundleError):
+        return {}
+    names = {p.system.name for p in bundle.policies}
+    if len(names) == 1 and not chosen.keys() & names:
+        return {names.pop(): dict(chosen)}
+    return {name: dict(values) for name, values in chosen.items()}
+
+
+class _Late:
+    """A store that is opened when it is first needed, and again while that fails."""
+
+    def __init__(self, opener: Callable[[], Store]) -> None:
+        self._opener = opener
+        self._store: Store | None = None
+        self._closed = False
+
+    def hold(self) -> Any:
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._store is None:
+            self._store = self._opener()
+        return self._store.hold()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._store is not None:
+            self._store.close()
