@@ -93,6 +93,7 @@ class _Writer:
         self.kind_of = Measure(kinds_of(system) if system else {})
         self.groups = {v.name for v in system.state if v.origin is Origin.GROUP} if system else set()
         known = {v.name for v in system.state} | {i.name for a in system.actions for i in a.inputs} if system else set()
+        self.patterns = {v.name: v.written for v in system.state if v.written} if system else {}
         self.options = {name.removesuffix(".has") for name in known if name.endswith(".has")}
         self.connected = _connected(root)
         self.bound: dict[str, str] = {}
@@ -138,11 +139,16 @@ class _Writer:
         """A read; of a part of something that lowering took apart, in terms of the whole."""
         base, _, field = ref.name.rpartition(".")
         whole = Ref(base, ref.type, ref.space)
+        element, is_member, set_ = self.pattern(ref).partition(" in ")
+        if is_member:
+            shown = [self.text(k, _Level.ADD) for k in keys]
+            return f"{element.format(*shown)} in {self.aged(set_.format(*shown), ref)}", _Level.COMPARE
         if base and field == "has":
             return f"{self.read(whole, keys)} has value", _Level.COMPARE
         if field == "value" and base in self.options:
             return self.read(whole, keys), _Level.ATOM
-        if base and field[0].isupper():  # an enum case: `base` is a set of such
+        # An enum case: `base` is a set of such.
+        if base and field[0].isupper() and not self.pattern(ref):
             return f"{field} in {self.read(whole, keys)}", _Level.COMPARE
         if ref.name in self.groups and len(keys) == 1:
             return f"{self.text(keys[0], _Level.ADD)} in {self.read(ref, ())}", _Level.COMPARE
@@ -151,8 +157,17 @@ class _Writer:
     def read(self, ref: Ref, keys: tuple[Expr, ...]) -> str:
         if ref.space is Space.BOUND:
             return self.bound[ref.name]
-        found = place(ref.name, tuple(self.text(k, _Level.OPEN) for k in keys), self.names)
-        return f"old({found})" if self.stepwise and ref.space is Space.STATE else found
+        shown = tuple(self.text(k, _Level.OPEN) for k in keys)
+        pattern = self.pattern(ref) or self.pattern(Ref(f"{ref.name}.has", BOOL, ref.space)).removesuffix(".has")
+        return self.aged(pattern.format(*shown) if pattern else place(ref.name, shown, self.names), ref)
+
+    def pattern(self, ref: Ref) -> str:
+        """How the cells of a variable are written, if it was declared as something larger."""
+        own = ref.space in (Space.STATE, Space.NEXT) and ref.name not in self.names
+        return self.patterns.get(ref.name, "") if own else ""
+
+    def aged(self, text: str, ref: Ref) -> str:
+        return f"old({text})" if self.stepwise and ref.space is Space.STATE else text
 
     def applied(self, e: Apply) -> tuple[str, _Level]:
         match e.op:

@@ -44,21 +44,28 @@ def value_of(value: Value, type: Scalar | None, kind: Kind | None) -> str:
 
 def _arguments(inputs: dict[str, str], types: dict[str, Scalar]) -> list[str]:
     """One text for each argument as declared; what was taken apart is put together again."""
+    return list(_together(inputs, types, "").values())
+
+
+def _together(texts: dict[str, str], types: dict[str, Scalar], prefix: str) -> dict[str, str]:
+    """The parts below `prefix`, each as a whole."""
     groups: dict[str, dict[str, str]] = {}
-    for name, text in inputs.items():
-        base, _, field = name.partition(".")
-        groups.setdefault(base, {})[field] = text
-    found = []
-    for base, fields in groups.items():
-        if fields.keys() == {"has", "value"}:
-            found.append(fields["value"] if fields["has"] == "true" else "none")
-        elif "" in fields:
-            found.append(fields[""])
-        elif all(types.get(f"{base}.{f}") == BOOL and f[0].isupper() for f in fields):
-            found.append("{" + ", ".join(f for f, text in fields.items() if text == "true") + "}")
-        else:
-            found.append("(" + ", ".join(f"{f}: {text}" for f, text in fields.items()) + ")")
-    return found
+    for name, text in texts.items():
+        base, _, rest = name.partition(".")
+        groups.setdefault(base, {})[rest] = text
+    return {base: _whole(parts, types, f"{prefix}{base}") for base, parts in groups.items()}
+
+
+def _whole(parts: dict[str, str], types: dict[str, Scalar], name: str) -> str:
+    if "" in parts:
+        return parts[""]
+    if parts.get("has") == "false":
+        return "none"
+    if "has" in parts:
+        return _together({n: text for n, text in parts.items() if n != "has"}, types, f"{name}.")["value"]
+    if all(types.get(f"{name}.{f}") == BOOL and f[0].isupper() for f in parts):
+        return "{" + ", ".join(f for f, text in parts.items() if text == "true") + "}"
+    return "(" + ", ".join(f"{f}: {text}" for f, text in _together(parts, types, f"{name}.").items()) + ")"
 
 
 _HIDDEN = frozenset({Origin.CLOCK, Origin.MONITOR, Origin.GHOST})
@@ -70,40 +77,46 @@ class _Cells:
     """How cells of `system` are written."""
 
     types: dict[str, Scalar]
-    groups: frozenset[str]
+    written: dict[str, str]
     hidden: frozenset[str]
     kinds: Kinds
 
     def place(self, var: str, keys: tuple[str, ...]) -> str:
-        base, _, field = var.rpartition(".")
         shown = tuple(k or '""' for k in keys)
-        if var in self.groups:
-            return f"{shown[0]} in {var}"
+        if var in self.written:
+            return self.written[var].format(*shown)
+        base, _, field = var.rpartition(".")
         if base and field[0].isupper():
             return f"{field} in {place(base, shown)}"
         return place(var, shown)
+
+    def whole_place(self, option: str, keys: tuple[str, ...]) -> str:
+        return self.place(f"{option}.has", keys).removesuffix(".has")
 
     def value(self, var: str, value: Value) -> str:
         return value_of(value, self.types[var], self.kinds.get((Space.STATE, var)))
 
     def option(self, var: str) -> str | None:
-        """The option of which `var` is a part."""
+        """The option of which `var` is the part that says whether it is there, or its only other part."""
         base, _, field = var.rpartition(".")
-        return base if field in ("has", "value") and {f"{base}.has", f"{base}.value"} <= self.types.keys() else None
+        if field == "has" and any(n.startswith(f"{base}.value") for n in self.types):
+            return base
+        return base if field == "value" and f"{base}.has" in self.types else None
 
     def whole(self, option: str, part: Callable[[str], Value | None]) -> str:
         """The value of an option of which `part` tells what is known."""
         if part(f"{option}.has") is False:
             return "none"
-        value = part(f"{option}.value")
+        value = part(f"{option}.value") if f"{option}.value" in self.types else None
         return "some" if value is None else self.value(f"{option}.value", value)
 
 
 @lru_cache(maxsize=16)
 def _cells_of(system: System) -> _Cells:
+    groups = {v.name: f"{{0}} in {v.name}" for v in system.state if v.origin is Origin.GROUP and len(v.keys) == 1}
     return _Cells(
         {v.name: v.type for v in system.state},
-        frozenset(v.name for v in system.state if v.origin is Origin.GROUP and len(v.keys) == 1),
+        groups | {v.name: v.written for v in system.state if v.written},
         frozenset(v.name for v in system.state if v.origin in _HIDDEN),
         kinds_of(system),
     )
@@ -131,7 +144,7 @@ def describe_changes(
         if option is not None:
             values = [write.whole(option, known(side, c.keys)) for side in (old, new)]
             if values != ["none", "none"]:
-                found[f"{write.place(option, c.keys)}: {values[0]} -> {values[1]}"] = None
+                found[f"{write.whole_place(option, c.keys)}: {values[0]} -> {values[1]}"] = None
         else:
             values = [write.value(c.var, v) for v in (c.before, c.after)]
             found[f"{write.place(c.var, c.keys)}: {values[0]} -> {values[1]}"] = None
@@ -157,7 +170,7 @@ def describe_cells(cells: Iterable[Cell], system: System, state: State | None = 
     found: dict[str, None] = {}
     for (var, keys), value in values.items():
         option = write.option(var)
-        where = write.place(option or var, keys)
+        where = write.place(var, keys) if option is None else write.whole_place(option, keys)
         if option is not None:
             found[f"{where} = {write.whole(option, known(keys))}"] = None
         elif " in " in where:

@@ -16,7 +16,7 @@ from policyctl.to_diff_views import diff_view
 from policydsl.interp import initial
 from policydsl.start_words import describe_start
 from policydsl.state import default_value
-from policydsl.to_words import describe_changes
+from policydsl.to_words import describe_changes, words
 from policydsl.trace import Cell, Change, Decision, Step, Trace
 from verifier.diff import diff
 from verifier.verify import verify
@@ -235,3 +235,89 @@ def test_advice_and_reasons_reach_the_other_formats() -> None:
     assert found.text == "`e` is refuted in 1 step; from then on, nothing helps"
     both = FileResult("a.policy", properties=(unknown, refuted))
     assert file_from_json(file_to_json(both)) == both
+
+
+PARTS = """
+entity Bot
+entity Chan
+enum Domain { Code, Ops }
+record Profile { age: Int, boss: Bot?, tags: Set<Domain> }
+state trust   : (Bot, Domain) -> Int = 5
+state by      : Domain -> Bot? = none
+state open    : (Chan, Domain) -> Bool = true
+state members : Chan -> Set<Bot> = {}
+state best    : Profile? = none
+state tags    : Set<Domain> = {}
+state of_bot  : Bot -> Profile = Profile(0, none, {})
+"""
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "forall b: Bot . 5 <= trust[b, Code]",
+        "by[Code] == none",
+        "forall b: Bot . by[Ops] == b implies trust[b, Ops] < 9",
+        "forall c: Chan . open[c, Code] or not open[c, Ops]",
+        "forall b: Bot, c: Chan . b in members[c] implies not open[c, Code]",
+        "Code in tags",
+        "forall b: Bot . Ops in of_bot[b].tags and of_bot[b].boss == none and of_bot[b].age < 3",
+    ],
+)
+def test_parts_are_written_as_the_author_writes_them(claim: str) -> None:
+    system = program(PARTS + f"action go() {{ }}\ninvariant p: {claim}").system
+    assert words(system.claim("p").expr, system=system) == claim
+
+
+def test_a_step_property_reads_parts_of_the_state_before() -> None:
+    claim = (
+        "forall b: Bot, c: Chan . b in old(members[c]) and open[c, Code] implies old(trust[b, Code]) <= trust[b, Code]"
+    )
+    system = program(PARTS + f"action go() {{ }}\nstep p: {claim}").system
+    assert words(system.claim("p").expr, system=system, step=True) == claim
+
+
+def test_the_parts_of_a_run_are_put_together() -> None:
+    text = (
+        PARTS
+        + """
+action go(principal: Bot, d: Domain, c: Chan, p: Profile) {
+  require p.age > 0  else "too young"
+  trust[principal, d] += 1
+  by[d] := principal
+  open[c, d] := false
+  add principal to members[c]
+  best := p
+  tags := p.tags
+  of_bot[principal] := p
+}
+test "t" {
+  given trust[ann, Ops] = 7
+  given by[Ops] = bob
+  given bob in members[web]
+  given of_bot[ann].age = 2
+  go(ann, Code, web, Profile(3, bob, {Ops})) expect allow
+  go(ann, Code, web, Profile(0, none, {})) expect pending
+}
+"""
+    )
+    (view,) = to_views.tests_of(program(text))
+    assert view.trace is not None
+    assert view.trace.start == ("trust[ann, Ops] = 7", "by[Ops] = bob", "bob in members[web]", "of_bot[ann].age = 2")
+    first, second = view.trace.steps
+    assert first.call == "go(ann, Code, web, (age: 3, boss: bob, tags: {Ops}))"
+    assert second.call == "go(ann, Code, web, (age: 0, boss: none, tags: {}))"
+    assert set(first.changes) == {
+        "trust[ann, Code]: 5 -> 6",
+        "by[Code]: none -> ann",
+        "open[web, Code]: true -> false",
+        "ann in members[web]: false -> true",
+        "best: none -> some",
+        "best.age: 0 -> 3",
+        "best.boss: none -> bob",
+        "Ops in best.tags: false -> true",
+        "Ops in tags: false -> true",
+        "of_bot[ann].age: 2 -> 3",
+        "of_bot[ann].boss: none -> bob",
+        "Ops in of_bot[ann].tags: false -> true",
+    }

@@ -24,6 +24,7 @@ from policydsl.check.surface import (
     scalar_type,
 )
 from policydsl.check.values import Local, Members, One, Typed, build, leaves, parts
+from policydsl.check.written import written
 from policydsl.core.expr import FALSE, Const, Expr, Ref, Space
 from policydsl.core.system import Input, Origin, Param, StateVar
 from policydsl.core.types import BOOL, EntityType, EnumType, Scalar
@@ -238,9 +239,11 @@ def state_variables(world: World) -> tuple[StateVar, ...]:
         initial = _initial(info, decl, world)
         if initial is None:
             continue
+        shown = written(info)
         for leaf in all_leaves(info):
             init = initial.get(leaf.name) if decl.init is not None else None
-            found.append(StateVar(leaf.name, leaf.keys, leaf.type, init, Origin.DECLARED, decl.doc, decl.span))
+            text = shown[leaf.name]
+            found.append(StateVar(leaf.name, leaf.keys, leaf.type, init, Origin.DECLARED, decl.doc, decl.span, text))
     for name, sort in world.groups.items():
         group = world.declared[name]
         assert isinstance(group, s.GroupDecl)

@@ -86,7 +86,11 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class StateVar:
-    """A state variable. `init` mentions parameters only, and is None when any initial value is possible."""
+    """A state variable. `init` mentions parameters only, and is None when any initial value is possible.
+
+    `written` is what authors write for a cell, with `{0}`, `{1}`, ... for its keys, where it was declared as something
+    larger; it means nothing.
+    """
 
     name: str
     keys: tuple[EntityType, ...]
@@ -95,6 +99,7 @@ class StateVar:
     origin: Origin = Origin.DECLARED
     doc: str = ""
     span: Span = field(default=NOWHERE, compare=False)
+    written: str = field(default="", compare=False)
 
     @property
     def ref(self) -> Ref:
