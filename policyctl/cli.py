@@ -65,8 +65,8 @@ jobs_option = click.option(
     default=os.cpu_count() or 1,
     help="Worker processes [default: all cores].",
 )
-_no_cache = click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
-_cache_dir = click.option(
+no_cache_option = click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
+cache_dir_option = click.option(
     "--cache-dir",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="POLICYCTL_CACHE_DIR",
@@ -87,8 +87,8 @@ _verbose = click.option("--verbose", "-v", is_flag=True, help="Also show witness
     type=click.IntRange(min=1),
     help="Solver steps per obligation (not seconds).",
 )
-@_no_cache
-@_cache_dir
+@no_cache_option
+@cache_dir_option
 @click.option("--deep", is_flag=True, help="Also say which guards each proof needs.")
 @click.option("--property", "properties", multiple=True, metavar="NAME", help="Only this property (may be repeated).")
 @click.option(
@@ -192,7 +192,7 @@ def _refuse_unmatched(properties: tuple[str, ...], run: Run) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code; nothing escapes as a traceback unless asked for."""
-    from policyctl import cli_diff, cli_log, cli_more, cli_proofs  # noqa: F401 they register their commands
+    from policyctl import cli_diff, cli_enforce, cli_log, cli_more, cli_proofs  # noqa: F401 they register their commands
 
     debug = "--debug" in arguments
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,15 +17,42 @@ from policyctl.output import own_paint, write_out
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@commands.command(short_help="Replay a recorded run and compare.")
-@click.argument("trace", type=_file)
-@click.argument("policy", type=click.Path(exists=True, dir_okay=False))
-def replay(trace: Path, policy: str) -> int:
-    """Replay the run recorded in TRACE against POLICY, and compare every decision and change.
+@commands.command(short_help="Replay a recorded run, or recorded traffic.")
+@click.argument("what", metavar="TRACE|BUNDLE", type=_file)
+@click.argument("under", metavar="POLICY|TRAFFIC", type=click.Path(exists=True, dir_okay=False))
+@click.option("--against", type=_file, metavar="BUNDLE", help="Which decisions about the traffic differ from its own.")
+@click.option("--given", type=click.File(encoding="utf-8"), help="JSON: members of groups, other free variables.")
+@click.option(
+    "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="How many to show of a kind."
+)
+def replay(what: Path, under: str, against: Path | None, given: Any, examples: int) -> int:
+    """Replay the run recorded in TRACE under POLICY and compare, or decide TRAFFIC under BUNDLE.
 
-    Counterexamples (`policyctl verify --traces DIR`), simulations and decision logs share one format.
-    Exits with 0 when the policy decides as recorded, 3 when it does not.
+    A run (`policyctl verify --traces DIR`) is compared, every decision and change. Exits with 0 when the policy decides
+    as recorded, 3 when it does not.
+
+    Traffic is a file of lines of JSON, `{"action": …, "inputs": {…}, "at": …}`, or a decision log. What the bundle
+    would decide is counted, from its initial state on. With --against, the decisions that another bundle would make
+    otherwise are counted and shown; then the command exits with 3 if there are any.
+
+    \b
+    Examples:
+      policyctl replay run.trace.json my.policy
+      policyctl replay new.bundle traffic.jsonl --against old.bundle
     """
+    if _is_bundle(what):
+        from policyctl.cli_enforce import replay_bundle
+
+        return replay_bundle(what, Path(under), against, given, examples)
+    return _replay_trace(what, under)
+
+
+def _is_bundle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
+def _replay_trace(trace: Path, policy: str) -> int:
     from policyctl.render_trace import render_trace
     from policyctl.to_views import trace_view
     from policydsl.core.to_json import digest

@@ -16,6 +16,7 @@ from runtime.bundle import Bundle, BundleError, read
 from runtime.decision import Decision
 from runtime.enforcer import Enforcer as _Enforcer
 from runtime.open_store import open_store
+from runtime.policies import Policies, start
 from runtime.reservations import Reservation, reserve, sweep
 from runtime.settings import Handler, Settings
 from runtime.store import Store, StoreError
@@ -171,6 +172,14 @@ def read_bundle(path: str | Path, key: str | Path | None = None) -> Bundle | Bun
         return error
     except (OSError, UnicodeDecodeError) as error:
         return BundleError(f"{path} cannot be read: {error}")
+
+
+def policies_for_trial(path: str | Path, given: Mapping[str, Any] | None) -> Policies:
+    """The policies of a bundle, proved or not, in their initial state. Raises `BundleError` and `SettingsError`."""
+    found = read_bundle(path)
+    if isinstance(found, BundleError):
+        raise found
+    return start(found, Settings(milliseconds, str, given=_by_policy(given, found)))
 
 
 def _by_policy(chosen: Mapping[str, Any] | None, bundle: Bundle | BundleError) -> dict[str, dict[str, Any]]:

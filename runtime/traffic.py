@@ -1,0 +1,65 @@
+"""Recorded requests to what the policies of a bundle would have decided, in order; allowed ones change the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policydsl.core.read_json import MalformedError, Reader, parse
+from policydsl.core.system import NOW
+from policydsl.core.types import Value
+from runtime.decision import Code, Decision
+from runtime.inputs import by_enforcer
+from runtime.policies import Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One request as it was recorded. `at` is its time in milliseconds, None when none was recorded."""
+
+    line: int
+    action: str
+    inputs: Mapping[str, Any]
+    at: int | None
+
+
+def read_line(line: str, number: int) -> Recorded | None:
+    """The request in a line of JSON; None for a line of a decision log that is none. Raises `MalformedError`.
+
+    A request is `{"action": …, "inputs": {…}}`, with the time as the input `now` or beside, as `at`. A line of a
+    decision log has it one level deeper.
+    """
+    try:
+        r = Reader(parse(line), f"line {number}")
+        if r.has("record"):
+            r = r["record"]
+        if not r.has("action"):
+            if r.has("head") or r.has("event"):
+                return None
+            raise r.malformed("there is no action")
+        inputs = {n: r["inputs"][n].value for n in r["inputs"].names()} if r.has("inputs") else {}
+        at = r["at"].whole() if r.has("at") else None
+        return Recorded(number, r["action"].text(), inputs, at)
+    except MalformedError as error:
+        raise MalformedError(f"line {number}", str(error).removeprefix(f"line {number}: ")) from error
+
+
+def replay_traffic(policies: Policies, requests: Iterable[Recorded]) -> Iterator[tuple[Recorded, Decision]]:
+    """Each request with what would have been decided. Where no time was recorded, it stands still."""
+    for request in requests:
+        route = policies.routes.get(request.action)
+        if route is None:
+            yield request, Decision("deny", Code.UNKNOWN_ACTION, f"there is no action `{request.action}`")
+            continue
+        policy, action = route
+        own = by_enforcer(action)
+        given = {n: v for n, v in request.inputs.items() if n not in own}
+        granted: dict[str, Value] = {n: v for n, v in request.inputs.items() if n in own - {NOW}}
+        now = request.inputs.get(NOW, request.at)
+        if now.__class__ is not int:
+            now = policy.clock.get((), 0) if policy.clock is not None else 0
+        decision, assignments, _ = policy.machine.decide(action.name, given, now, granted)
+        if assignments:
+            policy.machine.content.apply(assignments)
+        yield request, decision
