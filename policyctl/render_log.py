@@ -62,7 +62,7 @@ def _word(value: Value) -> str:
     if not isinstance(value, str):
         return str(value).lower()
     if _PLAIN_WORD.fullmatch(value):
-        return _printable(value)
+        return value
     return quoted(value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…").replace("\\u2026", "…")
 
 

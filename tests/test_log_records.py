@@ -100,6 +100,16 @@ def test_writing_by_hand_is_canonical_json(entry: Entry) -> None:
     assert b"\n" not in data
 
 
+def test_the_order_in_which_names_are_given_is_no_matter() -> None:
+    inputs: dict[str, Any] = {"b": 1, "a": 2}
+    redacted = {"d": "x", "c": None}
+    again = [dict(reversed(d.items())) for d in (inputs, redacted)]
+    args = (0, 0, "s", "p", "a")
+    one = entry_bytes(*args, inputs, "allow", "allowed", redacted=redacted)
+    assert entry_bytes(*args, again[0], "allow", "allowed", redacted=again[1]) == one
+    assert from_bytes(one).n == 0
+
+
 def test_what_an_entry_looks_like() -> None:
     assert json.loads(to_bytes(ENTRY)) == {
         "format": "policyctl-record/1",

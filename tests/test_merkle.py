@@ -165,7 +165,7 @@ def test_every_tree_begins_with_the_empty_one() -> None:
     assert not verify_consistency(0, 3, EMPTY, root_of(LEAVES[:3]), [LEAVES[0]])
 
 
-@pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])
+@pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0), (1, 1)])
 def test_there_is_no_proof_for_what_is_not_there(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="no record"):
         inclusion_proof(LEAVES[:size], index)
@@ -226,6 +226,17 @@ def test_a_rewritten_past_has_no_proof() -> None:
             forged = [*LEAVES[: first - 1], LEAVES[-1], *LEAVES[first:size]]
             proof = consistency_proof(forged, first)
             assert not verify_consistency(first, size, root_of(LEAVES[:first]), root_of(forged), proof)
+
+
+def test_a_way_that_ends_too_early_or_too_late_shows_nothing() -> None:
+    """Whatever roots are claimed: the sizes say how long the way is."""
+    a, b, c, d = LEAVES[:4]
+    assert not verify_inclusion(a, 0, 5, [], a)
+    assert not verify_inclusion(a, 0, 1, [b], node_hash(b, a))
+    assert not verify_consistency(4, 8, a, a, [])
+    old, new = node_hash(c, a), node_hash(c, node_hash(a, b))
+    assert verify_consistency(3, 4, old, new, [a, b, c])
+    assert not verify_consistency(3, 4, node_hash(d, old), node_hash(d, new), [a, b, c, d])
 
 
 def test_a_node_is_no_record() -> None:
