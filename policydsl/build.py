@@ -10,6 +10,7 @@ from typing import Any
 
 from policydsl import syntax as s
 from policydsl.build_expr import Expressions
+from policydsl.build_phases import Phase, phase_parts
 from policydsl.build_rules import Clause, Target, rule_parts
 from policydsl.lexer import Token
 from policydsl.source import Span
@@ -105,6 +106,20 @@ class Builder(Expressions):
 
     def field(self, span: Span, name: Token, type: s.TypeExpr) -> s.Binder:
         return s.Binder(name.text, type, span=span)
+
+    # ---- what the enforcer is told
+
+    def allow(self, span: Span, on: tuple[Token, ...], while_: str) -> s.AllowDecl:
+        return s.AllowDecl(_names(on), while_, **self._at(span, on[0]))
+
+    def situation(self, _: Span, *words: Token) -> str:
+        return " ".join(w.text for w in words)
+
+    def phase(self, span: Span, part: Token, action: Token) -> Phase:
+        return Phase(part, s.Name(action.text, span=action.span), span)
+
+    def phases(self, span: Span, name: Token, written: tuple[Phase, ...]) -> s.PhasesDecl:
+        return s.PhasesDecl(name.text, **self._at(span, name), **phase_parts(name, written, self.report))
 
     # ---- rules and properties
 

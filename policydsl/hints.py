@@ -22,6 +22,8 @@ def hint(stack: Machine, before: Token | None, token: Token, after: Sequence[Tok
             return _BINDERS
         case ("NAME", "_DOT") if {"WHEN", "COMMA"} <= could:
             return "it is about an input itself, not about a part of one: give the part an input of its own"
+        case (_, "NAME") if token.text == "two" and "CONST" in could:
+            return "write `two phase call: reserve by a, commit by b, abort by c`"
         case (_, "WHERE"):
             return _NO_WHERE
         case (_, "ARROW"):

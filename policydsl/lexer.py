@@ -31,10 +31,11 @@ RESERVED = words(
 )
 DECLARATIONS = words(
     "IMPORT CONST PARAM ENTITY ENUM RECORD GROUP PATTERN FUNCTION STATE FAIR ACTION ACTIONS OBLIGATION PERMIT FORBID "
-    "APPROVE REDACT LIMIT BUDGET INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY EXPECT TEST MODULE"
+    "APPROVE REDACT LIMIT BUDGET ALLOW TWO INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY EXPECT TEST MODULE"
 )
 _PROPERTIES = words("INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY")
 _TARGET_ENDS = words("LSQB _DOT ASSIGN INCREASE DECREASE IS")
+_STANDS_BEHIND = {"PHASE": ("TWO",), "UNAVAILABLE": ("WHILE",), "LOCKED": ("WHILE",), "DOWN": ("LOCKED",)}
 CLOSER_OF = {"LPAR": "RPAR", "LBRACE": "RBRACE", "LSQB": "RSQB"}
 OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
 
@@ -190,11 +191,12 @@ def _settle(tokens: list[Token]) -> list[Token]:
     """Words that are one thing or another by what follows them, settled by looking at it.
 
     `sum`, `count` and `old` are words of the language before `(`; `no` before an event on the same line; `starts` and
-    `ends` before `with`; others unless they are assigned to. A declaration begins with its word at the start of a line
-    and a name after it.
+    `ends` before `with`; `allow` before the names of what is allowed; `two phase`, and what follows `while`, where they
+    stand together; others unless they are assigned to. A declaration begins with its word at the start of a line and a
+    name after it.
     """
     for at, token in enumerate(tokens[:-1]):
-        after = tokens[at + 1]
+        before, after, later = tokens[at - 1].type, tokens[at + 1], tokens[min(at + 2, len(tokens) - 1)]
         match token.type:
             case "SUM" | "COUNT" | "OLD":
                 word = after.type == "LPAR"
@@ -204,8 +206,14 @@ def _settle(tokens: list[Token]) -> list[Token]:
                 word = after.type == "WITH"
             case "ADD" | "REMOVE" | "UNION" | "MINUS":
                 word = after.type not in _TARGET_ENDS
+            case "PHASE" | "UNAVAILABLE" | "LOCKED" | "DOWN":
+                word = before in _STANDS_BEHIND[token.type]
+            case "ALLOW" if not (can_be_name(after) and later.type in ("COMMA", "WHILE")):
+                word = False
+            case "TWO" if after.type != "PHASE":
+                word = False
             case kind if token.first and kind in DECLARATIONS:
-                if _begins(kind, after, tokens[min(at + 2, len(tokens) - 1)]):
+                if _begins(kind, after, later):
                     tokens[at] = token._replace(begins=True)
                 continue
             case _:
@@ -221,6 +229,8 @@ def _begins(kind: str, after: Token, later: Token) -> bool:
             return after.type == "STRING"
         case "FAIR":
             return after.type == "ACTION"
+        case "TWO":
+            return not after.first
         case "EXPECT":
             return after.type == "NAME" and later.type in _PROPERTIES
         case _:

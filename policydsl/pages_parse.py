@@ -155,6 +155,13 @@ PAGES: dict[str, Page] = {
         "entity Bot\nmodule late\n",
         "Move it to the top.",
     ),
+    "E026": Page(
+        "a two-phase declaration without its parts",
+        "An effect in two phases is reserved by one action, and then ended by exactly one of the others: committed, "
+        "aborted, or, if the declaration says so, expired. Each part names one action.",
+        "two phase call: reserve by hold, commit by settle\n",
+        "Name the action of each part: `two phase call: reserve by hold, commit by settle, abort by give_up`.",
+    ),
     "E091": Page(
         "nested too deeply",
         "Brackets nest at most 100 deep and expressions at most 200. A long chain of one operator counts, too: "

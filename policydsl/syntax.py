@@ -420,6 +420,25 @@ class ObligationCall(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class AllowDecl(Declaration):
+    """`allow a, b while unavailable`, `allow a, b while locked down`; `on` names actions or action groups."""
+
+    on: tuple[Name, ...]
+    while_: str  # unavailable, locked down
+
+
+@dataclass(frozen=True, slots=True)
+class PhasesDecl(Declaration):
+    """`two phase call: reserve by a, commit by b, abort by c, expire by d`, the parts in any order, `expire` or not."""
+
+    name: str
+    reserve: Name
+    commit: Name
+    abort: Name
+    expire: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RuleDecl(Declaration):
     """A rule. `on` names actions or action groups.
 
@@ -500,7 +519,8 @@ class TestDecl(Declaration):
 
 Decl: TypeAlias = (
     Import | ConstDecl | ParamDecl | EntityDecl | EnumDecl | RecordDecl | GroupDecl | PatternDecl | FunctionDecl
-    | StateDecl | ActionDecl | ActionGroupDecl | ObligationDecl | RuleDecl | PropertyDecl | TestDecl
+    | StateDecl | ActionDecl | ActionGroupDecl | ObligationDecl | AllowDecl | PhasesDecl | RuleDecl | PropertyDecl
+    | TestDecl
 )  # fmt: skip
 
 

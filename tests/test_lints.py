@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from policydsl import pages_check_lints, pages_check_names, pages_check_rules, pages_check_types
+from policydsl import (
+    pages_check_lints,
+    pages_check_names,
+    pages_check_operation,
+    pages_check_rules,
+    pages_check_types,
+)
 from policydsl.diagnostics import Report
 from policydsl.load import load
 from policydsl.page import Page
@@ -12,6 +18,7 @@ from policydsl.page import Page
 PAGES: dict[str, Page] = {
     **pages_check_lints.PAGES,
     **pages_check_names.PAGES,
+    **pages_check_operation.PAGES,
     **pages_check_rules.PAGES,
     **pages_check_types.PAGES,
 }

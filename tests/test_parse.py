@@ -248,6 +248,10 @@ DECLARATIONS: dict[str, s.Decl] = {
     "fair action a(x: A, y: Int) {}": s.ActionDecl("a", (s.Binder("x", A), s.Binder("y", INT)), (), True),
     "actions g = x, y": s.ActionGroupDecl("g", (x, y)),
     "obligation o(x: A)": s.ObligationDecl("o", (s.Binder("x", A),)),
+    "allow x, y while unavailable": s.AllowDecl((x, y), "unavailable"),
+    "allow x while locked down": s.AllowDecl((x,), "locked down"),
+    "two phase p: reserve by x, commit by y, abort by z": s.PhasesDecl("p", x, y, z),
+    "two phase p: expire by b, abort by z, commit by y, reserve by x,": s.PhasesDecl("p", x, y, z, s.Name("b")),
     'permit r on x, y when x when y unless z because "b" then o(x), log("m") then p()': s.RuleDecl(
         "permit", "r", (x, y), (x, y), (z,), "b",
         (s.ObligationCall("o", (x,)), s.ObligationCall("log", (s.StrLit("m"),)), s.ObligationCall("p", ())),

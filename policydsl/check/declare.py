@@ -39,6 +39,7 @@ def declare(decls: tuple[s.Decl, ...], world: World) -> None:
     rules: dict[str, s.Declaration] = {}
     properties: dict[str, s.Declaration] = {}
     obligations: dict[str, s.Declaration] = {}
+    phases: dict[str, s.Declaration] = {}
     names: dict[str, s.Declaration] = {}
     for decl in decls:
         match decl:
@@ -49,6 +50,11 @@ def declare(decls: tuple[s.Decl, ...], world: World) -> None:
                     world.rule_decls[decl.name] = decl
             case s.PropertyDecl():
                 _new(decl, decl.name, properties, world)
+            case s.AllowDecl():
+                world.allowances.append(decl)
+            case s.PhasesDecl():
+                if _new(decl, decl.name, phases, world):
+                    world.phases[decl.name] = decl
             case s.ObligationDecl():
                 if decl.name in BUILT_IN_OBLIGATIONS:
                     text = f"the obligation `{decl.name}` is built in"

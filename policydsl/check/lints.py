@@ -23,6 +23,8 @@ def _unused(mine: tuple[s.Decl, ...], world: World) -> None:
         match decl:
             case s.Import() | s.ActionDecl() | s.RuleDecl() | s.PropertyDecl() | s.TestDecl():
                 pass
+            case s.AllowDecl() | s.PhasesDecl():
+                pass
             case s.ObligationDecl(name=name):
                 if f"obligation {name}" not in world.used:
                     _never_used(decl, name, world)

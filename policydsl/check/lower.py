@@ -11,6 +11,7 @@ from policydsl.check.actions import actions as lower_actions
 from policydsl.check.declare import declare, state_variables
 from policydsl.check.lints import lint
 from policydsl.check.monitors import Monitors
+from policydsl.check.operation import check_effects, told
 from policydsl.check.places import all_leaves
 from policydsl.check.properties import properties as lower_properties
 from policydsl.check.properties import range_invariants
@@ -59,6 +60,7 @@ def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, text
     state = state_variables(world)
     actions = lower_actions(world, tuple(d for d in claims if d.kind == "assume"))
     claimed = lower_properties(claims, actions, world)
+    operation = told(world)
     tests = lower_tests(tuple(d for d in decls if isinstance(d, s.TestDecl)), actions, world)
     if report.failed:
         return None
@@ -74,9 +76,13 @@ def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, text
         properties=(*range_invariants(state, world), *claimed),
         individuals=tuple(Const(n, e.core) for n, es in world.individuals.items() for e in es),
         doc=module.doc,
+        fail_open=operation.fail_open,
+        recovery=operation.recovery,
+        phases=operation.phases,
         spans=_measured(world, Unit.DURATION),
         times=_measured(world, Unit.TIME),
     )
+    check_effects(system, world)
     lint(module, world, system)
     return Program(module.path, lower_sums(system, report), tests)
 

@@ -71,6 +71,8 @@ class World:
     texts: Mapping[str, str]
     declared: dict[str, s.Decl] = field(default_factory=dict)
     rule_decls: dict[str, s.RuleDecl] = field(default_factory=dict)
+    allowances: list[s.AllowDecl] = field(default_factory=list)
+    phases: dict[str, s.PhasesDecl] = field(default_factory=dict)
     obligations: dict[str, s.ObligationDecl] = field(default_factory=dict)
     entities: dict[str, EntityT] = field(default_factory=dict)
     enums: dict[str, EnumT] = field(default_factory=dict)
@@ -219,6 +221,10 @@ def kind_of(decl: s.Decl) -> str:
             return "group of actions"
         case s.ObligationDecl():
             return "obligation"
+        case s.AllowDecl():
+            return "allowance"
+        case s.PhasesDecl():
+            return "effect in two phases"
         case s.RuleDecl():
             return "rule"
         case s.PropertyDecl():
@@ -227,8 +233,11 @@ def kind_of(decl: s.Decl) -> str:
             return "test"
 
 
-def select_actions(world: World, names: Iterable[s.Name], what: str) -> tuple[ActionInfo, ...]:
-    """The actions that `names` name, groups of actions expanded, each once; unknown ones are reported."""
+def select_actions(world: World, names: Iterable[s.Name], what: str, how: str = "on") -> tuple[ActionInfo, ...]:
+    """The actions that `names` name, groups of actions expanded, each once; unknown ones are reported.
+
+    `what` and `how` complete "___ ___ `send`, which is not an action".
+    """
     found: dict[str, ActionInfo] = {}
 
     def visit(name: s.Name, inside: tuple[str, ...]) -> None:
@@ -246,7 +255,7 @@ def select_actions(world: World, names: Iterable[s.Name], what: str) -> tuple[Ac
                 visit(member, (*inside, name.name))
         else:
             known = [n for n, d in world.declared.items() if isinstance(d, s.ActionDecl | s.ActionGroupDecl)]
-            text = f"{what} on `{name.name}`, which is not an action"
+            text = f"{what} {how} `{name.name}`, which is not an action"
             help_ = suggest(name.name, known) or "declare the action: " + f"`action {name.name}(...)`"
             world.report.error("E106", text, name.span, help=help_)
 
