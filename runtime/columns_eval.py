@@ -10,30 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, refs, subterms
 from policydsl.core.types import EntityType, MapType, Type
 from policydsl.evaluate import MEANING, FaultError
-from policydsl.state import EVERYONE_ELSE, State
+from policydsl.state import EVERYONE_ELSE
 from runtime import columns_ints as numbers
-from runtime.columns import Bools, Cells, Codes, Ints, Words, column
-from runtime.columns_words import Shared, combinations, either_word, in_language, same_word
+from runtime.columns import Bools, Cells, Ints, Words
+from runtime.columns_maps import MapOf, select
+from runtime.columns_words import Shared, either_word, in_language, same_word
 
 BINDERS = (Op.FORALL, Op.EXISTS, Op.SUM)
-
-
-@dataclass(frozen=True, slots=True)
-class MapOf:
-    """The content of a state variable with keys."""
-
-    name: str
-    type: MapType
-
-
-Operand: TypeAlias = Cells | MapOf
 
 
 def _is_column(x: object) -> bool:
@@ -103,31 +93,6 @@ def _ite(shared: Shared, c: Any, a: Any, b: Any) -> Cells:
     return _bools(np.where(c, a, b))
 
 
-def _select(shared: Shared, map_: MapOf, *keys: Words | str) -> Cells:
-    columns = [k for k in keys if isinstance(k, Words)]
-    where, grid = combinations(columns)
-    key = ("select", map_.name, tuple(k.vocabulary if isinstance(k, Words) else k for k in keys))
-    if len(columns) == 1:
-        found = shared.once(key, lambda: _read(shared.state, map_, keys, grid()))
-    else:
-        found = _read(shared.state, map_, keys, grid())
-    return _at(found, where)
-
-
-def _read(state: State, map_: MapOf, keys: tuple[Words | str, ...], grid: list[tuple[str, ...]]) -> Cells:
-    """The column of what the map holds at each combination of words; keys that are the same for all rows stay."""
-    found = []
-    for combination in grid:
-        given = iter(combination)
-        found.append(state.read(map_.name, tuple(next(given) if isinstance(k, Words) else k for k in keys)))
-    return column(map_.type.value, found)
-
-
-def _at(cells: Any, where: Codes) -> Cells:
-    found: Cells = cells[where]
-    return found
-
-
 def _forall(shared: Shared, *values: Any) -> Cells:
     return _and(shared, *values)
 
@@ -160,7 +125,7 @@ MEANING_COLUMNS: dict[Op, Callable[..., Any]] = {
     Op.LE: lambda _, a, b: numbers.le(a, b),
     Op.LT: lambda _, a, b: numbers.lt(a, b),
     Op.MATCHES: in_language,
-    Op.SELECT: _select,
+    Op.SELECT: select,
     Op.FORALL: _forall,
     Op.EXISTS: _exists,
     Op.SUM: _sum,
@@ -237,7 +202,7 @@ class Batch:
             return Batch(self.shared, each)._quantified(e)
 
         found = self.shared.once(("combinations", e, *(c.vocabulary for c in columns)), make)
-        return _at(found, np.ravel_multi_index([c.codes for c in columns], sizes)) if _is_column(found) else found
+        return found[np.ravel_multi_index([c.codes for c in columns], sizes)] if _is_column(found) else found
 
     def bind(self, bound: Ref, individual: Cells) -> Batch:
         return Batch(self.shared, self.inputs, {**self.bound, bound.name: individual}, {}, self)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from policydsl.state import State
 from runtime import strings
-from runtime.columns import Bools, Codes, Vocabulary, Words, code_type, words
+from runtime.columns import Bools, Vocabulary, Words, code_type, words
 
 DEARER = 2
 """By so much it is dearer to ask the words of some rows than as many words of a vocabulary."""
@@ -131,17 +131,3 @@ def texts_in_language(pattern: str, texts: Sequence[str]) -> Bools:
         case _:
             found = list(map(strings.recogniser(pattern), texts))
     return np.array(found, dtype=np.bool_)
-
-
-def combinations(columns: list[Words]) -> tuple[Codes, Callable[[], list[tuple[str, ...]]]]:
-    """For each row a number, and the combination of words that each number stands for."""
-    first = columns[0]
-    if len(columns) == 1:
-        return first.codes, lambda: [(w,) for w in first.vocabulary.words]
-    where: Codes = first.codes
-    rows = [(i,) for i in range(len(first.vocabulary.words))]
-    for c in columns[1:]:
-        count = len(c.vocabulary.words)
-        seen, where = np.unique(where.astype(np.int64) * count + c.codes, return_inverse=True)
-        rows = [(*rows[i // count], i % count) for i in seen.tolist()]
-    return where, lambda: [tuple(c.vocabulary.words[i] for c, i in zip(columns, row, strict=True)) for row in rows]

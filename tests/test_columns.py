@@ -36,7 +36,7 @@ from policydsl.core.types import BOOL, INT, STRING, Value
 from policydsl.evaluate import FaultError, evaluate
 from policydsl.interp import Request, State, decide, initial, step
 from policydsl.trace import Cell
-from runtime import columns_ints
+from runtime import columns_ints, columns_maps
 from runtime.columns import Ints, Table, Traffic, Words, column, request_at, table, traffic, value_at
 from runtime.columns_decide import UNKNOWN, decide_table, plan
 from runtime.columns_eval import MEANING_COLUMNS, Batch
@@ -137,6 +137,8 @@ def compare(e: Expr, state: State, inputs: Sequence[Input], rows: Sequence[dict[
         value = value_at(found, n)
         expected = evaluate(e, state, row)
         assert (value.__class__, value) == (expected.__class__, expected)
+        if isinstance(found, Ints):
+            assert found.low <= expected <= found.high  # type: ignore[operator]  # both are numbers
 
 
 CALCULATIONS = {
@@ -339,6 +341,15 @@ def test_terms_of_few_words_and_many_rows(data: st.DataObject) -> None:
     rows: list[dict[str, Value]] = [{"principal": x, "other": y} for x in NAMES[BOT] for y in NAMES[BOT]]
     for some in (rows * 2, rows, rows[:5]):
         compare(e, state, inputs, some)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(situations())
+def test_rows_of_a_state_that_are_told_apart(situation: tuple[System, State, list[Request]]) -> None:
+    """All rows that keys may have are read, or only those that they have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns_maps, "FEW", 0)
+        agree(*situation)
 
 
 PATTERNS = ("a.*", ".*b", ".*ab.*", "a", ".*", "", "a.*b.*", "[ab]{1,2}", "\\\\.*", ".*(?:ab)", "a\0.*")
