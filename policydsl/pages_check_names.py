@@ -34,7 +34,7 @@ PAGES: dict[str, Page] = {
     "E105": Page(
         "a name that is taken",
         "A few names have a meaning in every policy: `now`, `clock`, `allowed`, `denied`, `pending`, the built-in "
-        "types, functions and obligations.",
+        "types, functions and obligations. That `x` stays in its range is proved under the name `range_of_x`.",
         "state now: Int = 0\n",
         "Choose another name.",
     ),

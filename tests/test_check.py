@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from checked import begin, check, complaints, decide, failures, program
 
-from policydsl.core.expr import Const, Space, number, refs, string
+from policydsl.core.expr import Const, Space, conj, implies, le, number, refs, string
 from policydsl.core.system import Effect, Expected, GuardKind, Origin, PropertyKind
 from policydsl.core.types import INT, STRING, EntityType, EnumType
 
@@ -377,6 +377,13 @@ def test_ranges_are_assumed_of_inputs_and_claimed_of_state() -> None:
     assert [g.reason for g in assumed] == ["amount must be between 0 and 100"]
     assert [p.name for p in system.properties][:2] == ["range_of_deal_price", "range_of_level"]
     assert {p.kind for p in system.properties} == {PropertyKind.INVARIANT}
+
+
+def test_what_is_absent_is_in_range() -> None:
+    system = program("record R { b: Int[1..5] }\nstate a: R? = none\naction up() { a := R(3) }\n").system
+    [p] = system.properties
+    has, b = system.variable("a.has").ref, system.variable("a.value.b").ref
+    assert (p.name, p.expr) == ("range_of_a_value_b", implies(has, conj(le(number(1), b), le(b, number(5)))))
 
 
 RANGES_OF_TIME = """

@@ -13,6 +13,7 @@ from policydsl.core.after import reads
 from policydsl.core.expr import Expr
 from policydsl.core.system import Expected, Property, PropertyKind, System
 from policydsl.core.to_json import digest
+from policydsl.core.well_formed import name_faults
 from policydsl.interp import replay, start_faults
 from policydsl.trace import Trace
 from verifier.bounded import Limits, Searcher, violations
@@ -75,7 +76,7 @@ Tick = Callable[[str], None]
 
 
 def verify(system: System, settings: Settings = Settings(), tick: Tick = lambda _: None) -> Verification:
-    """The verdict on every property, and what never matters."""
+    """The verdict on every property, and what never matters; see `verify_with_proofs`."""
     return verify_with_proofs(system, settings, tick)[0]
 
 
@@ -90,7 +91,11 @@ def verify_with_proofs(
 
     `runs` are runs that somebody has already (passing tests, recordings): those that the interpreter confirms are
     tried as witnesses before any deep search. `answers` remembers what the solvers said to the same texts before.
+    Raises `ValueError` for a system in which two things of one kind have one name, which the checker never makes.
     """
+    for fault in name_faults(system):
+        # SOUND: verdicts are kept by name, so that of one property would be given to the other.
+        raise ValueError(f"{system.name}: {fault}")
     solvers = Solvers(settings.rlimit, answers)
     real = [r for r in runs if _is_run(system, r)]
     pieces = parts(system)

@@ -73,7 +73,7 @@ def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, text
         params=tuple(p for p, _ in world.params.values()),
         state=(*state, *remembered),
         actions=actions,
-        properties=(*range_invariants(state, world), *claimed),
+        properties=(*range_invariants(state, claimed, world), *claimed),
         individuals=tuple(Const(n, e.core) for n, es in world.individuals.items() for e in es),
         doc=module.doc,
         fail_open=operation.fail_open,

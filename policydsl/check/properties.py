@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 
@@ -187,31 +188,42 @@ def nodes(root: object, wanted: type[s.RuleMatches]) -> Iterator[s.RuleMatches]:
             todo += [getattr(node, f.name) for f in reversed(fields(node)) if f.name != "span"]
 
 
-def range_invariants(state: tuple[StateVar, ...], world: World) -> tuple[Property, ...]:
-    """Every cell of a ranged type stays in its range, a theorem to prove like any other."""
+def range_invariants(state: tuple[StateVar, ...], claimed: tuple[Property, ...], world: World) -> tuple[Property, ...]:
+    """Every cell of a ranged type stays in its range, a theorem to prove like any other.
+
+    The names of these are no others' than theirs; one that a property of `claimed` has is reported.
+    """
     known = {v.name: v for v in state}
-    found: list[Property] = []
+    ranged: dict[str, tuple[StateVar, Leaf, Expr]] = {}
     for info in world.states.values():
         for leaf in places.all_leaves(info):
             var = known.get(leaf.name)
-            if var is None or var.type != INT:
-                continue
-            bounds = _bounds(leaf, var, known, world)
-            if bounds is not TRUE:
+            if var is not None and var.type == INT and (bounds := _bounds(leaf, var, known, world)) is not TRUE:
                 option = leaf.name.removesuffix(".value")
-                shown = option if f"{option}.has" in known else leaf.name
-                name = f"range_of_{shown.replace('.', '_')}"
-                doc = f"`{leaf.name}` stays in its declared range."
-                found.append(Property(name, PropertyKind.INVARIANT, bounds, doc=doc, span=var.span))
+                ranged[option if f"{option}.has" in known else leaf.name] = (var, leaf, bounds)
+    plain = Counter(shown.replace(".", "_") for shown in ranged)
+    taken = {p.name: p for p in claimed}
+    found: list[Property] = []
+    for shown, (var, leaf, bounds) in ranged.items():
+        # SOUND: verdicts go by name. Where `a.b` stands beside `a_b` it keeps its dot, which no declared name has.
+        name = f"range_of_{shown if plain[shown.replace('.', '_')] > 1 else shown.replace('.', '_')}"
+        if name in taken:
+            text = f"`{name}` is the name of what is proved of `{shown}` anyway: that it stays in its range"
+            span = world.word(taken[name].span, name)
+            world.report.error("E105", text, span, help="choose another name, or leave the property out")
+        doc = f"`{leaf.name}` stays in its declared range."
+        found.append(Property(name, PropertyKind.INVARIANT, bounds, doc=doc, span=var.span))
     return tuple(found)
 
 
 def _bounds(leaf: Leaf, var: StateVar, known: dict[str, StateVar], world: World) -> Expr:
     keys: list[Ref] = [world.fresh(k.name.lower(), k) for k in var.keys]
     condition = in_range(leaf.surface, One(select(var.ref, *keys)))
-    held = known.get(leaf.name.removesuffix(".value") + ".has") if leaf.name.endswith(".value") else None
-    if held is not None and condition is not TRUE:
-        condition = implies(select(held.ref, *keys), condition)
+    parts = leaf.name.split(".")
+    for nth in reversed([n for n, part in enumerate(parts) if part == "value"]):
+        held = known.get(".".join((*parts[:nth], "has")))
+        if held is not None and condition is not TRUE:
+            condition = implies(select(held.ref, *keys), condition)
     for key in reversed(keys):
         condition = forall(key, condition)
     return condition

@@ -16,6 +16,21 @@ def faults(system: System) -> list[str]:
     return list(_System(system).faults())
 
 
+def name_faults(system: System) -> Iterator[str]:
+    """The names that two things of one kind have in `system`."""
+    for what, names in (
+        ("parameter", [p.name for p in system.params]),
+        ("state variable", [v.name for v in system.state]),
+        ("action", [a.name for a in system.actions]),
+        ("property", [p.name for p in system.properties]),
+    ):
+        if len(set(names)) < len(names):
+            yield from (f"{what} `{n}` is declared twice" for n in dict.fromkeys(names) if names.count(n) > 1)
+    for a in system.actions:
+        if len({i.name for i in a.inputs}) < len(a.inputs):
+            yield f"action `{a.name}`: an input is declared twice"
+
+
 def constant_fits(value: object, type: Type) -> bool:
     """Whether a constant of this type may have this value."""
     match type:
@@ -128,13 +143,7 @@ class _System:
 
     def faults(self) -> Iterator[str]:
         s = self.system
-        for what, names in (
-            ("parameter", [p.name for p in s.params]),
-            ("state variable", [v.name for v in s.state]),
-            ("action", [a.name for a in s.actions]),
-            ("property", [p.name for p in s.properties]),
-        ):
-            yield from (f"{what} `{n}` is declared twice" for n in dict.fromkeys(names) if names.count(n) > 1)
+        yield from name_faults(s)
         for p in s.params:
             low, high, value = p.low, p.high, p.default.value
             inside = not isinstance(value, int) or ((low is None or low <= value) and (high is None or value <= high))
@@ -206,8 +215,6 @@ class _System:
     def action(self, a: Action) -> Iterator[str]:
         where = f"action `{a.name}`"
         inputs: dict[str, Type] = {i.name: i.type for i in a.inputs}
-        if len(inputs) < len(a.inputs):
-            yield f"{where}: an input is declared twice"
         spaces = {Space.STATE, Space.PARAM, Space.INPUT}
         conditions = ((g.expr for g in a.guards), (r.condition for r in a.rules), (o.condition for o in a.obligations))
         for e in chain(*conditions):
