@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as quoted
 
 from policyctl.paint import PLAIN, Paint
 from policydsl.core.system import NOW
 from policydsl.core.types import Value
-from runtime.records import Entry, Event, Record, quoted
+from runtime.records import Entry, Event, Record
 
 _STYLES = {"allow": "green", "deny": "bold red", "approve": "bold yellow"}
 _PLAIN_WORD = re.compile(r"[\w.@:/+-]{1,40}")
