@@ -104,5 +104,16 @@ def _individuals(state: State, trace: Trace) -> dict[EntityType, tuple[str, ...]
 
 
 def _cells(v: StateVar, state: State, individuals: dict[EntityType, tuple[str, ...]]) -> Iterator[Cell]:
+    flags = _flags(v, state.system)
     for keys in islice(product(*(individuals.get(sort, ()) for sort in v.keys)), MOST):
-        yield Cell(v.name, keys, state.read(v.name, keys))
+        if all(state.read(f.name, keys[: len(f.keys)]) for f in flags):
+            yield Cell(v.name, keys, state.read(v.name, keys))
+
+
+def _flags(v: StateVar, system: System) -> list[StateVar]:
+    """The options of which `v` is a field, not the value itself: without them it is nothing to speak of."""
+    return [
+        f
+        for f in system.state
+        if f.name.endswith(".has") and v.name.startswith(f"{f.name.removesuffix('.has')}.value.")
+    ]

@@ -80,6 +80,14 @@ def test_a_step_from_anywhere_is_compared_with_the_declared_start() -> None:
     assert start(BOARD + CLAIMS, "r", (Cell("rep", ("ann",), 50),), "lose", who="ann") == ()
 
 
+@pytest.mark.parametrize(("there", "words"), [(True, ("best = some", "best.age = 3", "best.boss = ann")), (False, ())])
+def test_the_fields_of_an_absent_record_are_nothing_to_speak_of(there: bool, words: tuple[str, ...]) -> None:
+    cells = (Cell("best.has", (), there), Cell("best.value.age", (), 3))
+    cells += (Cell("best.value.boss.has", (), True), Cell("best.value.boss.value", (), "ann"))
+    text = PARTS + "action go() { }\ninvariant p: best has x implies x.age > 3 and x.boss == none"
+    assert start(text, "p", cells, "go") == words
+
+
 def test_an_option_of_a_start_has_a_value_though_no_cell_says_it() -> None:
     system = program(BOARD).system
     trace = Trace(system.name, "", (("PATIENCE", 7_200_000),), (Cell("since_.has", ("ann",), True),), ())
