@@ -15,6 +15,7 @@ from policydsl.core.types import Value
 from runtime.bundle import Bundle, BundleError, read
 from runtime.decision import Decision
 from runtime.enforcer import Enforcer as _Enforcer
+from runtime.meter import Meter
 from runtime.open_store import open_store
 from runtime.policies import Policies, start
 from runtime.reservations import Reservation, reserve, sweep
@@ -59,6 +60,7 @@ class Enforcer(_Enforcer):
         shadow: bool = False,
         tolerance: float = 1.0,
         clock: Callable[[], int] | None = None,
+        meter: Meter | None = None,
     ) -> Enforcer:
         """Open the bundle in a file, with its state in `state`.
 
@@ -87,6 +89,7 @@ class Enforcer(_Enforcer):
             officers=tuple(officers),
             unproved=unproved,
             shadow=shadow,
+            meter=meter,
         )
         where = str(state)
         enforcer = cls(found, None if where == MEMORY else _Late(lambda: open_store(where, durability)), settings)

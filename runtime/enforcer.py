@@ -75,6 +75,15 @@ class Enforcer:
         When this returns, an allowed request has changed the state, once and for good. A `key` names a request: asked
         again with the same key, it gets the same answer, and changes nothing. Never raises.
         """
+        meter = self.settings.meter
+        if meter is None:
+            return self._decide(action, inputs, key)
+        begun = meter.timer()
+        decision = self._decide(action, inputs, key)
+        meter.note(action, decision, meter.timer() - begun)
+        return decision
+
+    def _decide(self, action: str, inputs: Mapping[str, Any], key: str) -> Decision:
         plain = self._plain.get(action)
         if plain is not None and not key:
             answer = self._decide_plainly(*plain, inputs)

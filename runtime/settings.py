@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from policydsl.core.types import Value
+from runtime.meter import Meter
 
 Handler: TypeAlias = Callable[..., object]
 """Does what an obligation asks, given its arguments. An exception means that it is not done."""
@@ -29,6 +30,7 @@ class Settings:
     - `officers` may enter and lift lockdown.
     - `unproved`: run a bundle whose promises are not all proved; each decision says so.
     - `shadow`: decide and record, but enforce nothing.
+    - `meter` takes notes of all decisions.
     """
 
     clock: Callable[[], int]
@@ -43,3 +45,4 @@ class Settings:
     officers: Sequence[str] = ()
     unproved: bool = False
     shadow: bool = False
+    meter: Meter | None = None
