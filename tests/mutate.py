@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass
 
 from policydsl import syntax as s
 from policydsl.core.after import after
-from policydsl.core.expr import FALSE, Expr, Ref, Space, conj, eq, forall, implies, select
+from policydsl.core.expr import FALSE, TRUE, Expr, Ref, Space, conj, eq, forall, implies, select
 from policydsl.core.system import Action, GuardKind, Program, Property, PropertyKind, System
 from policydsl.diagnostics import Report
 from policydsl.from_text import parse
@@ -157,32 +157,32 @@ def _changes(node: s.Node, text: str, alike: list[list[str]]) -> Iterator[Edit]:
                 yield Edit(node.span, f"({_at(b, text)})", _without(a, text).what)
 
 
-def same(old: System, new: System) -> tuple[Property, ...] | None:
+def same(old: System, new: System) -> list[Property] | None:
     """Claims about `old` that together say that `new` decides and does the same wherever one gets; None when the two
     cannot be compared like that."""
     if old.state != new.state or old.sums != new.sums:
         return None
-    pairs = ((a, new.action(a.name)) for a in old.actions)
-    return tuple(
-        Property(f"same@{a.name}", PropertyKind.ASSERT, _alike(old, a, b), action=a.name) for a, b in pairs if a != b
-    )
+    claims = []
+    for a in old.actions:
+        b = new.action(a.name)
+        if a != b:
+            for what, claim in _alike(old, a, b):
+                claims.append(Property(f"same {what}@{a.name}", PropertyKind.ASSERT, claim, action=a.name))
+    return claims
 
 
-def _alike(system: System, old: Action, new: Action) -> Expr:
-    if old.inputs != new.inputs or old.obligations != new.obligations:
-        return FALSE
+def _alike(system: System, old: Action, new: Action) -> Iterator[tuple[str, Expr]]:
+    yield "duties", TRUE if (old.inputs, old.obligations) == (new.inputs, new.obligations) else FALSE
+    yield "decision", conj(eq(_settled(old), _settled(new)), eq(old.allowed, new.allowed))
     written = {w.var for w in (*old.writes, *new.writes)}
-    effects: list[Expr] = []
     for v in system.state:
         if v.name in written:
             keys = [Ref(f"same{i}#{v.name}", k, Space.BOUND) for i, k in enumerate(v.keys)]
             cell = select(v.ref, *keys)
-            effect = eq(after(cell, old.writes), after(cell, new.writes))
+            effect = implies(old.allowed, eq(after(cell, old.writes), after(cell, new.writes)))
             for key in reversed(keys):
                 effect = forall(key, effect)
-            effects.append(effect)
-    decided = eq(_settled(old), _settled(new)), eq(old.allowed, new.allowed)
-    return conj(*decided, implies(old.allowed, conj(*effects)))
+            yield v.name, effect
 
 
 def _settled(action: Action) -> Expr:

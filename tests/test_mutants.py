@@ -31,7 +31,25 @@ from verifier.verify import Settings, verify
 LIMITS = Limits(depth=6, rlimit=300_000, total=3_000_000)
 SETTINGS = Settings(rlimit=1_000_000, spacer_rlimit=100_000, spacer_rlimit_last=100_000, limits=LIMITS, vacuity=False)
 
-SURVIVORS: dict[str, dict[str, str]] = {}
+# An answer of a human is an input of the request, which the requests of tests do not have.
+ANSWER = "how long a human's answer counts, no property and no test says"
+# What was spent in a window is estimated from a few parts of it, and never too low.
+ESTIMATE = "the estimate for a window is coarser than this"
+SURVIVORS: dict[str, dict[str, str]] = {
+    "specs/agents/powers.policy": {
+        "quarantine: without by_human[suspect] := false": "it is false already of whoever is not in quarantine",
+    },
+    "specs/gateway/messaging.policy": {
+        "risky_install: 10m + 1": ANSWER,
+        "risky_install: 10m - 1": ANSWER,
+        "heavy_spending: 1h + 1": ANSWER,
+        "heavy_spending: 1h - 1": ANSWER,
+        "heavy_spending: 7d + 1": ESTIMATE,
+        "heavy_spending: 7d - 1": ESTIMATE,
+        "daily_spend: 24h + 1": ESTIMATE,
+        "daily_spend: 24h - 1": ESTIMATE,
+    },
+}
 
 
 @dataclass(frozen=True)
