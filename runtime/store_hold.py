@@ -40,10 +40,12 @@ class Draft:
 
     @property
     def set_rows(self) -> dict[Place, Value]:
+        """The rows that get a value."""
         return {place: value for place, value in self.rows.items() if value is not None}
 
     @property
     def removed_rows(self) -> list[Place]:
+        """The rows that are removed one by one."""
         return [place for place, value in self.rows.items() if value is None]
 
     def __bool__(self) -> bool:

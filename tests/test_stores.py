@@ -179,6 +179,19 @@ def test_rows_of_one_system_are_removed(anywhere: Place) -> None:
         assert typed(t) == {("other", "v", ("1",)): (int, 3), ("old", "w", ()): (int, 5)}
 
 
+def test_a_row_is_removed(anywhere: Place) -> None:
+    store = anywhere.open()
+    with store.hold() as t:
+        t.put_rows([Row("s", "v", (key,), 1) for key in ("a", "b", "c")])
+        t.put_rows([Row("s", "v", ("c",), None), Row("s", "v", ("never there",), None)])
+        assert set(typed(t)) == {("s", "v", ("a",)), ("s", "v", ("b",))}
+    with store.hold() as t:
+        t.put_rows([Row("s", "v", ("a",), None), Row("s", "v", ("b",), None), Row("s", "v", ("b",), False)])
+        assert typed(t) == {("s", "v", ("b",)): (bool, False)}
+    with store.hold() as t:
+        assert typed(t) == {("s", "v", ("b",)): (bool, False)}
+
+
 @pytest.mark.parametrize("fault", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
 def test_an_exception_leaves_nothing(anywhere: Place, fault: type[BaseException]) -> None:
     store = anywhere.open()
@@ -206,7 +219,7 @@ def test_an_exception_leaves_nothing(anywhere: Place, fault: type[BaseException]
 REFUSED: tuple[Callable[[Transaction], object], ...] = (
     *(
         lambda t, v=value: t.put_rows([Row("s", "v", (), v)])
-        for value in (None, 1.0, b"", Case.ONE, ["a"], 10**MOST_DIGITS, -(10**MOST_DIGITS), "\ud800", "a\udc80")
+        for value in (1.0, b"", Case.ONE, ["a"], 10**MOST_DIGITS, -(10**MOST_DIGITS), "\ud800", "a\udc80")
     ),
     lambda t: t.put_rows([Row("s", "v", ("\ud83d", "\ude00"), 1)]),
     lambda t: t.put_rows([Row("s", "v", (1,), 1)]),  # type: ignore[arg-type]
@@ -498,7 +511,9 @@ words = st.sampled_from(WORDS)
 places_of_rows = st.tuples(words, words, st.lists(words, max_size=2).map(tuple))
 ops = st.one_of(
     st.tuples(st.just("append"), st.binary(max_size=8)),
-    st.tuples(st.just("put_rows"), st.lists(st.tuples(places_of_rows, st.sampled_from(VALUES[:-1])), max_size=4)),
+    st.tuples(
+        st.just("put_rows"), st.lists(st.tuples(places_of_rows, st.none() | st.sampled_from(VALUES[:-1])), max_size=4)
+    ),
     st.tuples(st.just("clear_rows"), words),
     st.tuples(st.just("put"), words, words, st.none() | st.binary(max_size=4)),
     st.tuples(st.just("look")),
@@ -516,7 +531,10 @@ def act(t: Transaction, model: Model, op: Op) -> None:
             model.records.append(record)
         case "put_rows", rows:
             t.put_rows([Row(*place, value) for place, value in rows])
-            model.rows |= {place: (type(value), value) for place, value in rows}
+            for place, value in rows:
+                model.rows.pop(place, None)
+                if value is not None:
+                    model.rows[place] = type(value), value
         case "clear_rows", system:
             t.clear_rows(system)
             model.rows = {place: value for place, value in model.rows.items() if place[0] != system}
