@@ -36,7 +36,7 @@ from policydsl.core.types import BOOL, INT, STRING, Value
 from policydsl.evaluate import FaultError, evaluate
 from policydsl.interp import Request, State, decide, initial, step
 from policydsl.trace import Cell
-from runtime import columns_ints, columns_maps
+from runtime import columns_groups, columns_ints, columns_maps
 from runtime.columns import Ints, Table, Traffic, Words, column, request_at, table, traffic, value_at
 from runtime.columns_decide import UNKNOWN, decide_table, plan
 from runtime.columns_eval import MEANING_COLUMNS, Batch
@@ -264,9 +264,10 @@ def many(count: int) -> System:
     return System("many", (), (), (action,), ())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from((1, 4, 30, 120)),
+    st.sampled_from((1, columns_groups.MOST)),
     st.lists(
         st.fixed_dictionaries({
             "principal": st.sampled_from([f"bot{i}" for i in range(9)]),
@@ -276,9 +277,12 @@ def many(count: int) -> System:
         max_size=60,
     ),
 )  # fmt: skip
-def test_many_rules(count: int, rows: list[dict[str, Value]]) -> None:
+def test_many_rules(count: int, most: int, rows: list[dict[str, Value]]) -> None:
+    """Told apart at once, or one term after another."""
     system = many(count)
-    agree(system, initial(system), ask(*rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns_groups, "MOST", most)
+        agree(system, initial(system), ask(*rows))
 
 
 def test_a_plan_can_be_used_again() -> None:

@@ -15,16 +15,17 @@ from policydsl.interp import Request, decide, initial, run
 from policydsl.trace import Cell, Decision
 from runtime import columns_replay
 from runtime.columns import traffic
+from runtime.columns_compiled import compiled
 from runtime.columns_decide import EFFECTS
-from runtime.columns_replay import Replayed, Stepper, decide_traffic, interpreted, replay_table
+from runtime.columns_replay import Begin, Replayed, Stepper, decide_traffic, interpreted, replay_table
 from tests.checked import program
 from tests.families import policies
 from tests.strategies import requests, systems
 from tests.test_columns import broken
 
 
-def agree(system: System, asked: Sequence[Request], start: Sequence[Cell] = ()) -> Replayed:
-    found = replay_table(system, {}, start, traffic(system, asked))
+def agree(system: System, asked: Sequence[Request], start: Sequence[Cell] = (), begin: Begin = interpreted) -> Replayed:
+    found = replay_table(system, {}, start, traffic(system, asked), begin)
     expected = [s.decision for s in run(system, asked, start=start)[0].steps]
     assert [repr(d) for d in found] == [repr(d) for d in expected]
     assert [repr(found[i]) for i in range(len(found))] == [repr(d) for d in expected]
@@ -81,7 +82,8 @@ def recordings(draw: st.DrawFn, system: System, ordered: bool) -> list[Request]:
 def test_policies_with_time_texts_and_groups(data: st.DataObject) -> None:
     _, text = data.draw(policies())
     system = program(text).system
-    agree(system, data.draw(recordings(system, ordered=data.draw(st.booleans()))))
+    asked = data.draw(recordings(system, ordered=data.draw(st.booleans())))
+    agree(system, asked, begin=data.draw(st.sampled_from((interpreted, compiled))))
 
 
 TIMED = """
@@ -154,6 +156,19 @@ def test_whoever_steps_is_asked_in_order() -> None:
     found = replay_table(system, {}, (), traffic(system, asked), begin)
     assert [d.effect for d in found] == ["allow"] * 4
     assert [repr(r) for r in seen] == [repr(asked[i]) for i in (0, 2, 3)]
+
+
+@pytest.mark.parametrize("begin", [interpreted, compiled])
+def test_a_start_that_is_not_the_declared_one(begin: Begin) -> None:
+    system = program(TIMED).system
+    asked = timed(("check", 1), ("send", 2), ("check", 2))
+    for start, effects in (
+        ([], ["deny", "allow", "allow"]),
+        ([Cell("said", ("p",), 2)], ["allow"] * 3),
+        ([Cell("said", ("*",), 2)], ["allow"] * 3),
+        ([Cell("said", ("q",), 2), Cell("clock", (), 2)], ["deny", "allow", "allow"]),
+    ):
+        assert [d.effect for d in agree(system, asked, start, begin)] == effects
 
 
 def test_no_traffic() -> None:
