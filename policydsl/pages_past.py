@@ -107,4 +107,15 @@ PAGES: dict[str, Page] = {
         "Ask for the past of an action that names both, `once (rate(principal, other))`, or set a state variable when "
         "the condition comes true.",
     ),
+    "E555": Page(
+        "something named before `leads to` that changes",
+        "The goal of an `eventually` is about a later state. An individual that is named in the condition, as by "
+        "`worker[j] has w`, is the same one in the goal; a number, a text or a case that is read from the state may be "
+        "something else by then.",
+        "entity Job\n\nstate due: Job -> Int? = none\nstate paid: Job -> Int = 0\n\n"
+        "action ask(job: Job, n: Int[1..9]) { due[job] := n }\n\nfair action pay(job: Job) {\n"
+        "  require due[job] has n\n  paid[job] := n\n  due[job]  := none\n}\n\n"
+        "eventually settled: forall j: Job . due[j] has n leads to paid[j] == n\n",
+        "Say it of the state at the time of the goal, `leads to due[j] == none`, or of each value by itself.",
+    ),
 }

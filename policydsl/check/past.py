@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from policydsl import syntax as s
 from policydsl.check import expr, types
 from policydsl.check.monitors import EventPattern, MonitorError, Monitors
+from policydsl.check.rigid import rigid
 from policydsl.check.scope import ActionInfo, Context, read_next, read_state, suggest
 from policydsl.check.surface import BOOL_T, DURATION_T, INT_T, NumberT, Unit
 from policydsl.check.values import WRONG, Members, One, Typed, parts
-from policydsl.core.expr import Const, Expr, Ref, Space, conj, disj, eq, negate, number
+from policydsl.core.expr import Const, Expr, Ref, Space, conj, disj, eq, negate, number, substitute
 from policydsl.core.system import PRINCIPAL
 from policydsl.source import Span
 
 _MOST_VALUES = 100
+_NOTHING: Mapping[Expr, Expr] = MappingProxyType({})
 
 
 def past(e: s.Past, ctx: Context) -> Typed:
@@ -31,7 +34,7 @@ def past(e: s.Past, ctx: Context) -> Typed:
             return expr.wrong(ctx, "E505", text, e.span, help_)
         return _ask(event, ctx, e.span, lambda m, p, at: _past_event(m, p, e.op, within, at))
     assert not isinstance(e.what, s.Event)
-    phi, found = expr.boolean(e.what, _before(ctx))
+    phi, found, meant = _formula(e.what, ctx)
     if found.wrong:
         return WRONG
     if e.op == "previously" and within is not None:
@@ -47,7 +50,7 @@ def past(e: s.Past, ctx: Context) -> Typed:
             case _:
                 return monitors.previously_state(phi)
 
-    return _asked(ask, ctx, e.span)
+    return _asked(ask, ctx, e.span, meant)
 
 
 def _past_event(monitors: Monitors, pattern: EventPattern, op: str, within: int | None, at: Expr) -> Expr:
@@ -76,11 +79,11 @@ def since(e: s.Since, ctx: Context) -> Typed:
             return WRONG
         return _ask(event, ctx, e.span, lambda m, p, at: m.since(first, p, e.negated, within, at))
     assert not isinstance(e.what, s.Event)
-    phi, found = expr.boolean(e.what, _before(ctx))
+    phi, found, meant = _formula(e.what, ctx)
     if found.wrong:
         return WRONG
     held = negate(phi) if e.negated else phi
-    return _ask(event, ctx, e.span, lambda m, p, at: m.since_state(held, p, within, at))
+    return _ask(event, ctx, e.span, lambda m, p, at: m.since_state(held, p, within, at), meant)
 
 
 def is_window(e: s.Binary) -> bool:
@@ -250,6 +253,14 @@ def _before(ctx: Context) -> Context:
     return replace(ctx, read=read_state, facts=ctx.facts if ctx.read is not read_next else frozenset())
 
 
+def _formula(e: s.Expr, ctx: Context) -> tuple[Expr, Typed, Mapping[Expr, Expr]]:
+    """A condition on earlier states, and what the names in it stand for that were bound in this one."""
+    # SOUND: see NOTE(rigid); what is known of this state need not be so in those.
+    names, meant = rigid(ctx.locals, ctx.world)
+    phi, found = expr.boolean(e, replace(ctx, read=read_state, locals=names, facts=frozenset()))
+    return phi, found, meant
+
+
 def _possible(span: Span, ctx: Context) -> bool:
     if ctx.past is None or ctx.world.monitors is None:
         text = f"the past is not known in {ctx.place}"
@@ -259,19 +270,27 @@ def _possible(span: Span, ctx: Context) -> bool:
     return True
 
 
-def _ask(event: s.Event, ctx: Context, span: Span, ask: Callable[[Monitors, EventPattern, Expr], Expr]) -> Typed:
+def _ask(
+    event: s.Event,
+    ctx: Context,
+    span: Span,
+    ask: Callable[[Monitors, EventPattern, Expr], Expr],
+    meant: Mapping[Expr, Expr] = _NOTHING,
+) -> Typed:
     found = pattern(event, ctx)
-    return WRONG if found is None else _asked(lambda m, at: ask(m, found, at), ctx, span)
+    return WRONG if found is None else _asked(lambda m, at: ask(m, found, at), ctx, span, meant)
 
 
-def _asked(ask: Callable[[Monitors, Expr], Expr], ctx: Context, span: Span) -> Typed:
+def _asked(
+    ask: Callable[[Monitors, Expr], Expr], ctx: Context, span: Span, meant: Mapping[Expr, Expr] = _NOTHING
+) -> Typed:
     assert ctx.world.monitors is not None
     assert ctx.past is not None
     try:
         found = ask(ctx.world.monitors, ctx.past)
     except MonitorError as error:
         return expr.wrong(ctx, error.code, error.text, span, error.help)
-    return Typed(BOOL_T, One(expr.to_next(found) if ctx.read is read_next else found))
+    return Typed(BOOL_T, One(substitute(expr.to_next(found) if ctx.read is read_next else found, dict(meant))))
 
 
 def window(e: s.Expr, ctx: Context) -> int | None:

@@ -9,11 +9,12 @@ from dataclasses import fields, is_dataclass, replace
 from policydsl import syntax as s
 from policydsl.check import expr, places, types
 from policydsl.check.actions import CLOCK_REF, in_range
+from policydsl.check.rigid import rigid
 from policydsl.check.rules import NOW_REF, request_context
 from policydsl.check.scope import ActionInfo, Context, World, read_next, read_state, select_actions, suggest
 from policydsl.check.surface import BOOL_T, ERROR_T, TIME_T, EntityT, ErrorT
 from policydsl.check.values import BAD, Leaf, Local, One
-from policydsl.core.expr import FALSE, TRUE, Expr, Ref, conj, forall, implies, negate, select
+from policydsl.core.expr import FALSE, TRUE, Expr, Ref, Space, conj, eq, forall, implies, negate, refs, select
 from policydsl.core.system import NOW, Action, Expected, GuardKind, Property, PropertyKind, StateVar
 from policydsl.core.types import BOOL, INT
 
@@ -90,8 +91,19 @@ def _leads_to(decl: s.PropertyDecl, world: World) -> Iterator[Property]:
         text = f"`{decl.name}` does not say what it leads to"
         world.report.error("E413", text, decl.name_span, help="write `eventually n: e leads to goal`")
         return
-    goal, _ = expr.boolean(decl.goal, ctx.bind(found.yes).knowing(condition))
-    yield replace(_make(decl, PropertyKind.LEADS_TO, condition), goal=goal)
+    # SOUND: the goal is about a later state, so it knows who was named before, and nothing that was true then.
+    names, meant = rigid(found.yes, world)
+    goal, _ = expr.boolean(decl.goal, ctx.bind(names))
+    used = [r for r in refs(goal) if r in meant]
+    for r in used:
+        if r.space is not Space.BOUND:
+            text = (
+                f"`{r.name}` is what it is where the condition holds, and may be something else by the time of the goal"
+            )
+            help_ = "only individuals are followed; compare it with each value in turn, or read it again in the goal"
+            world.report.error("E555", text, world.word(decl.goal.span, r.name), help=help_)
+    links = [eq(meant[r], r) for r in used]
+    yield replace(_make(decl, PropertyKind.LEADS_TO, conj(condition, *links)), goal=goal)
 
 
 def _step(decl: s.PropertyDecl, world: World) -> Iterator[Property]:

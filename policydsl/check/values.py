@@ -177,6 +177,23 @@ def parts(value: Val) -> Iterator[tuple[str, Expr]]:
             pass
 
 
+def each(value: Val, change: Callable[[Expr], Expr]) -> Val:
+    """`value` with `change` made of each of its scalar parts."""
+    match value:
+        case One(expr=e):
+            return One(change(e))
+        case Maybe(has=has, value=inner):
+            return Maybe(change(has), each(inner, change))
+        case Fields(items=items):
+            return Fields(tuple((name, each(inner, change)) for name, inner in items))
+        case Cases(members=members):
+            return Cases(tuple((c, change(e)) for c, e in members))
+        case Members(element=sort, contains=contains):
+            return Members(sort, lambda element: change(contains(element)))
+        case Bad():
+            return value
+
+
 def choose(condition: Expr, a: Val, b: Val) -> Val:
     """`if condition then a else b` of two values of one type."""
     match a, b:
