@@ -17,13 +17,14 @@ lint:
     lint-imports
     mypy
 
-# rewrite what is generated: tables of the parser, formatting, docs/errors.md, sessions in the documents
+# rewrite what is generated: tables of the parser, formatting, docs/errors.md, sessions in the documents, what ships
 update:
     python -m policydsl.automaton_json
     ruff format .
     ruff check --fix .
     policyctl explain --all > docs/errors.md
     PYTHONPATH=. python tests/documents.py
+    PYTHONPATH=. python tests/shipped.py
     PYTHONPATH=. python tests/dashboard.py
 
 # measure

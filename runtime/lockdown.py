@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 
@@ -36,10 +36,10 @@ class Lockdown:
 
     def fault(self, now: int) -> Decision:
         """The enforcer has found that it must not go on."""
-        return self._do("fault", {}, now)
+        return self._do("fault", {"time": now}, now)
 
     def enter(self, officer: str, now: int) -> Decision:
-        return self._do("enter", {"principal": officer}, now)
+        return self._do("enter", {"principal": officer, "time": now}, now)
 
     def lift(self, officer: str, now: int) -> Decision:
         return self._do("lift", {"principal": officer}, now)
@@ -58,7 +58,7 @@ class Lockdown:
         rows = [(var, tuple(keys), value) for var, keys, value in json.loads(data)]
         self._machine.content.load([*officers, *rows])
 
-    def _do(self, action: str, inputs: dict[str, str], now: int) -> Decision:
+    def _do(self, action: str, inputs: Mapping[str, str | int], now: int) -> Decision:
         decision, assignments, _ = self._machine.decide(action, inputs, now)
         if assignments:
             self._machine.content.apply(assignments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from checked import check, complaints, failures, program
+from shipped import SHIPPED, lockdown_json
 
 from policydsl.core.from_json import from_json
 from policydsl.core.system import Phases
@@ -12,6 +13,7 @@ from policydsl.core.well_formed import faults
 from policydsl.diagnostics import Diagnostic, Report
 from policydsl.load import load
 from policydsl.to_text import format_text
+from runtime.lockdown import Lockdown, lockdown_system
 
 BASE = """\
 entity Bot
@@ -408,3 +410,44 @@ action give(call: Call) { owner[call] := none }
 two phase call: reserve by take, commit by use, abort by give
 """
     assert "W714" not in {code for code, _ in complaints(BASE + text)}
+
+
+# ---- the lockdown that the enforcer itself runs
+
+
+def test_the_lockdown_that_ships_is_the_one_that_is_proved() -> None:
+    assert SHIPPED.read_text(encoding="utf-8") == lockdown_json(), "run `just update`"
+    assert faults(lockdown_system()) == []
+
+
+def test_requests_are_no_state_of_a_lockdown() -> None:
+    """So asking whether a request is let through need not be kept."""
+    assert lockdown_system().action("request").writes == ()
+    assert not lockdown_system().timed
+
+
+def test_a_fault_locks_whatever_the_clock_says() -> None:
+    lockdown = Lockdown(("ann",))
+    for now in (1_000, 5, -3):
+        assert lockdown.fault(now).effect == "allow"
+        assert lockdown.locked
+        assert lockdown.lets(recovery=False, now=now - 1).reason == "the enforcer is locked down"
+        assert lockdown.lets(recovery=True, now=now - 1).effect == "allow"
+        assert lockdown.lift("bob", now).reason == "only an officer"
+        assert lockdown.locked
+        assert lockdown.lift("ann", now - 2).effect == "allow"
+        assert not lockdown.locked
+        assert lockdown.lets(recovery=False, now=now).effect == "allow"
+
+
+def test_officers_lock_and_others_do_not() -> None:
+    lockdown = Lockdown(("ann", "eve"))
+    assert lockdown.enter("bob", 1).reason == "only an officer"
+    assert not lockdown.locked
+    assert lockdown.enter("eve", 2).effect == "allow"
+    assert lockdown.locked
+    again = Lockdown(("ann",))
+    again.from_bytes(lockdown.to_bytes())
+    assert again.locked
+    assert again.lift("eve", 3).reason == "only an officer"
+    assert again.lift("ann", 3).effect == "allow"
