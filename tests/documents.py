@@ -34,6 +34,11 @@ class Block:
         """The lines that begin with `$`; the lines below each are what it prints."""
         return [line[2:] for line in self.text.splitlines() if line.startswith("$ ")]
 
+    @property
+    def content(self) -> str:
+        """What stands in the file: JSON knows no comments."""
+        return self.text.partition("\n")[2] if self.file.endswith(".json") else self.text
+
     def edit(self, directory: Path) -> None:
         """Apply a `diff` block: what is context or taken away stands in the file exactly once."""
         _, target, *lines = self.text.splitlines()
@@ -67,7 +72,7 @@ def as_run(path: Path, directory: Path) -> str:
     with contextlib.chdir(directory):
         for block in blocks(path):
             if block.file:
-                Path(block.file).write_text(block.text, encoding="utf-8")
+                Path(block.file).write_text(block.content, encoding="utf-8")
             if block.language == "diff":
                 block.edit(directory)
             if block.commands:
