@@ -13,6 +13,7 @@ from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.interp import states
 from policydsl.run_tests import run_test
 from policydsl.start_words import from_anywhere
+from policydsl.tidy import tidy
 from policydsl.to_words import describe_changes, describe_start, describe_step, duration_words, words
 from policydsl.trace import Step, Trace
 from policydsl.trace_json import to_json
@@ -42,7 +43,7 @@ def property_view(system: System, outcome: Outcome) -> PropertyView:
                 scope=scope(prop),
                 how=how,
                 uses=uses,
-                lemmas=tuple(words(lemma, system=system) for lemma in lemmas),
+                lemmas=tuple(words(tidy(lemma), system=system) for lemma in lemmas),
                 guards=guards,
                 assumptions=assumptions,
             )
