@@ -96,7 +96,9 @@ def certificate(system: System, verification: Verification, proofs: Mapping[str,
         solvers=versions(),
         properties=tuple(records),
         facts=tuple(facts),
-        formulas=to_data(replace(system, actions=(), sums=(), properties=formulas.properties())),
+        formulas=to_data(
+            replace(system, actions=(), sums=(), properties=formulas.properties(), fail_open=(), recovery=(), phases=())
+        ),
         core=to_data(system),
     )
 
