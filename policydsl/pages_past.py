@@ -118,4 +118,14 @@ PAGES: dict[str, Page] = {
         "eventually settled: forall j: Job . due[j] has n leads to paid[j] == n\n",
         "Say it of the state at the time of the goal, `leads to due[j] == none`, or of each value by itself.",
     ),
+    "E556": Page(
+        "a sum over a window where only an exact number would do",
+        "A sum over a window is kept in quarters of it, so it is known to be at least one number and at most another. "
+        "Guards and claims take the one that is on the safe side: in `require sum(...) <= 9` it is at its most, in "
+        "`require sum(...) >= 9` at its least. What is assigned, handed over with an obligation or remembered has no "
+        "safe side.",
+        "entity Bot\n\nstate spent: Int = 0\n\naction spend(principal: Bot, amount: Int[0..10]) {\n"
+        "  spent := sum(spend.amount within 1h)\n}\n",
+        "Compare the sum in the condition of a rule or a claim, use a `budget`, or count: `count(spend within 1h)`.",
+    ),
 }

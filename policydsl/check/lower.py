@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from policydsl import syntax as s
 from policydsl.check.actions import actions as lower_actions
 from policydsl.check.declare import declare, state_variables
+from policydsl.check.estimates import settled_action, settled_property
 from policydsl.check.lints import lint
 from policydsl.check.monitors import Monitors
 from policydsl.check.operation import check_effects, told
@@ -59,7 +60,9 @@ def _lower(module: s.Module, imports: tuple[s.Module, ...], report: Report, text
     claims = tuple(d for d in decls if isinstance(d, s.PropertyDecl))
     state = state_variables(world)
     actions = lower_actions(world, tuple(d for d in claims if d.kind == "assume"))
-    claimed = lower_properties(claims, actions, world)
+    # SOUND: before any claim is made of what is allowed: that is what the enforcer decides, from its estimates.
+    actions = tuple(settled_action(a, world.estimates, report) for a in actions)
+    claimed = tuple(settled_property(p, world.estimates, report) for p in lower_properties(claims, actions, world))
     operation = told(world)
     tests = lower_tests(tuple(d for d in decls if isinstance(d, s.TestDecl)), actions, world)
     if report.failed:

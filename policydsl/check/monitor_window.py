@@ -1,4 +1,4 @@
-"""Sliding windows to bounded memory: a ring of time stamps for counts (exact), buckets for amounts (from above)."""
+"""Sliding windows to bounded memory: a ring of time stamps for counts (exact), buckets for amounts (within bounds)."""
 
 from __future__ import annotations
 
@@ -68,17 +68,19 @@ class Rings:
 
 
 def windowed_sum(store: Store, event: Occurrence, keys: tuple[Expr, ...], types: tuple[EntityType, ...],
-                 amount: Input | None, within: int, now: Expr) -> Expr:  # fmt: skip
-    """At least the sum of `amount` (without one: at least the number) over the occurrences younger than `within`.
+                 amount: Input | None, within: int, now: Expr) -> tuple[Expr, Expr]:  # fmt: skip
+    """What the sum of `amount` (without one: the number) over the occurrences younger than `within` is at least, and
+    at most.
 
     NOTE(buckets): time is cut into periods of a quarter of the window, with a partial sum for each of the latest
-    `BUCKETS` + 1. An amount counts from its event until the fifth period after its own: never less than `within`,
-    never as much as 5/4 of it (up to rounding).
+    `BUCKETS` + 1. At most, an amount counts from its event until the fifth period after its own: never less than
+    `within`, never as much as 5/4 of it (up to rounding). At least, it counts while all of its period is younger.
     """
-    width = number(-(-positive(within) // BUCKETS))
+    length = -(-positive(within) // BUCKETS)
+    width = number(length)
     name = amount.name if amount else "count"
     what = f"sum of `{name}`" if amount else "number"
-    label = f"{event.action}.{name}/{duration(int(width.value))}{str(event).removeprefix(event.action)}"
+    label = f"{event.action}.{name}/{duration(length)}{str(event).removeprefix(event.action)}"
     content = (event, types, amount, width)
 
     def var(text: str, index: int, doc: str) -> StateVar:
@@ -104,8 +106,13 @@ def windowed_sum(store: Store, event: Occurrence, keys: tuple[Expr, ...], types:
     store.update(epoch, Update(event.action, own, arith(Op.DIV, NOW_REF, width), event.happens))
 
     since = _passed(epoch, keys, now, width)
-    # SOUND: an event at t with now - t < within <= BUCKETS * width lies at most BUCKETS periods before now.
-    return add(*(ite(le(since, number(BUCKETS - i)), select(b.ref, *keys), ZERO) for i, b in enumerate(buckets)))
+
+    def latest(periods: int) -> Expr:
+        return add(*(ite(le(since, number(periods - i)), select(b.ref, *keys), ZERO) for i, b in enumerate(buckets)))
+
+    # SOUND: an event at t with now - t < within <= BUCKETS * width lies at most BUCKETS periods before now; and one
+    # that lies n periods before now has now - t < (n + 1) * width.
+    return latest(within // length - 1), latest(BUCKETS)
 
 
 def _passed(epoch: StateVar, keys: tuple[Expr, ...], now: Expr, width: Expr) -> Expr:

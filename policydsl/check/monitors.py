@@ -133,8 +133,11 @@ class Monitors:
 
         return by_cases(event, build)
 
-    def windowed_sum(self, event: EventPattern, field: str | None, within: int, now: Expr) -> Expr:
-        """At least the sum of the input `field` (None: at least the number) of such events less than `within` ago.
+    def windowed_sum(
+        self, event: EventPattern, field: str | None, within: int, now: Expr, *, least: bool = False
+    ) -> Expr:
+        """At least the sum of the input `field` (None: at least the number) of such events less than `within` ago; with
+        `least`, at most.
 
         See NOTE(buckets).
         """
@@ -143,7 +146,8 @@ class Monitors:
         def build(e: EventPattern) -> Expr:
             observed: list[Expr] = []
             each = self._occurrence(e, observed)
-            return windowed_sum(self._store, each, tuple(observed), types_of(observed), amount, within, now)
+            low, high = windowed_sum(self._store, each, tuple(observed), types_of(observed), amount, within, now)
+            return low if least else high
 
         return by_cases(event, build)
 

@@ -167,8 +167,11 @@ def window_total(e: s.Window, ctx: Context) -> Typed:
     unit = amount_unit(info, e.field or "", e.span, ctx)
     if unit is None:
         return WRONG
-    found = _ask(e.event, ctx, e.span, lambda m, p, at: m.windowed_sum(p, e.field or "", within, at))
-    return WRONG if found.wrong else Typed(NumberT(unit, 0, None), found.value)
+    low = _ask(e.event, ctx, e.span, lambda m, p, at: m.windowed_sum(p, e.field or "", within, at, least=True))
+    high = _ask(e.event, ctx, e.span, lambda m, p, at: m.windowed_sum(p, e.field or "", within, at))
+    if not isinstance(low.value, One) or not isinstance(high.value, One):
+        return WRONG
+    return Typed(NumberT(unit, 0, None), One(ctx.world.estimates.number(low.value.expr, high.value.expr)))
 
 
 def amount_unit(info: ActionInfo, field: str, span: Span, ctx: Context) -> Unit | None:
@@ -258,6 +261,10 @@ def _formula(e: s.Expr, ctx: Context) -> tuple[Expr, Typed, Mapping[Expr, Expr]]
     # SOUND: see NOTE(rigid); what is known of this state need not be so in those.
     names, meant = rigid(ctx.locals, ctx.world)
     phi, found = expr.boolean(e, replace(ctx, read=read_state, locals=names, facts=frozenset()))
+    if ctx.world.estimates.among(phi):
+        text = "the past of a sum over a window is not kept"
+        help_ = "ask for the past of an action that looks at the sum, or count, since a count is exact"
+        return phi, expr.wrong(ctx, "E556", text, e.span, help_), meant
     return phi, found, meant
 
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policydsl import syntax as s
+from policydsl.check.estimates import Estimates
 from policydsl.check.surface import EntityT, EnumT, RecordT, SType
 from policydsl.check.values import Local, Typed
 from policydsl.core.expr import Apply, Expr, Op, Ref, Space, forall, negate, select
@@ -91,6 +92,7 @@ class World:
     timed: bool = False
     inlined: int = 0
     monitors: Monitors | None = None
+    estimates: Estimates = field(default_factory=Estimates)
     _fresh: int = 0
 
     def fresh(self, name: str, sort: EntityType) -> Ref:
