@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from policydsl.core.expr import TRUE, Apply, Op, Ref, Space, disj, le, number, select
+from policydsl.core.expr import TRUE, Apply, Op, Ref, Space, conj, disj, forall, implies, le, number, select
 from policydsl.core.system import System
 from policydsl.core.to_json import digest, to_data
-from policydsl.core.types import BOOL, EntityType
+from policydsl.core.types import BOOL, EntityType, MapType
 from tests.checked import complaints, failures, program
 from verifier.certificate import Certificate, CertificateError, certificate, read, text_digest
-from verifier.claims import claims
+from verifier.claims import claims, hoisted
 from verifier.induction import entails_obligation, init_obligation, step_obligation
 from verifier.recheck import recheck, remarks
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verification
@@ -589,10 +589,49 @@ invariant i: late(forall b: Bot . m[b])
 """
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a `forall` is hoisted over one that binds the same name")
 def test_one_quantifier_in_two_places_of_an_invariant() -> None:
     found = verify(program(BOUND_IN_BOTH).system)
     assert not any(isinstance(o.verdict, Refuted) for o in found.outcomes)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "assert a on go: forbid r implies (c implies forbid r)",
+        "assert a on go: (forall b: Bot . on[b]) implies (c implies forbid r)",
+        "assert a on go: agree(forall b: Bot . on[b])",
+        "invariant a: agree(forall b: Bot . on[b])",
+        "invariant a: agree(forall b: Bot . forall d: Bot . on[b] or on[d])",
+    ],
+)
+def test_what_follows_from_itself_is_proved(claim: str) -> None:
+    """One condition twice, so that the names that it binds are the same."""
+    text = f"""
+entity Bot
+state on: Bot -> Bool = true
+state c: Bool = false
+function agree(p: Bool): Bool = p and not c implies (c or p implies p)
+action go(a: Bot) {{}}
+action off(a: Bot) {{ on[a] := false  c := not c }}
+forbid r on go when forall b: Bot . on[b]
+{claim}
+"""
+    found = program(text).system
+    verification, proofs = verify_with_proofs(found)
+    assert [type(o.verdict) for o in verification.outcomes] == [Proved]
+    assert [r for r in recheck(certificate(found, verification, proofs)) if r.fault] == []
+
+
+def test_a_condition_that_is_moved_over_another_binds_a_name_of_its_own() -> None:
+    b, p, q = (Ref("b#1", EntityType("Bot"), Space.BOUND), Ref("p", BOOL, Space.STATE), Ref("q", BOOL, Space.STATE))
+    on = Ref("on", MapType((EntityType("Bot"),), BOOL), Space.STATE)
+    everybody, other = forall(b, select(on, b)), Ref("b#1'", EntityType("Bot"), Space.BOUND)
+    moved = forall(other, implies(conj(everybody, q), select(on, other)))
+    assert hoisted(implies(conj(everybody, q), everybody)) is moved
+    assert hoisted(implies(p, implies(conj(everybody, q), everybody))) is forall(
+        other, implies(p, implies(conj(everybody, q), select(on, other)))
+    )
+    assert hoisted(implies(p, everybody)) is forall(b, implies(p, select(on, b)))
 
 
 ESTIMATED = """

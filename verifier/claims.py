@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from policydsl.core.after import after
@@ -42,7 +43,7 @@ def claims(system: System, prop: Property) -> list[Claim]:
 
 
 def hoisted(e: Expr) -> Expr:
-    """`e` with the `forall`s of its conclusion in front: names of bound individuals are unique, so none is caught."""
+    """`e` with the `forall`s of its conclusion in front, each with a name of its own there."""
     if isinstance(e, Apply) and e.op is Op.FORALL:
         bound, body = e.args
         assert isinstance(bound, Ref)
@@ -52,8 +53,17 @@ def hoisted(e: Expr) -> Expr:
         if isinstance(conclusion, Apply) and conclusion.op is Op.FORALL:
             bound, body = conclusion.args
             assert isinstance(bound, Ref)
-            return forall(bound, hoisted(implies(e.args[0], body)))
+            # SOUND: an argument that a function uses twice binds the same name in both places, so without a name of its
+            # own the one that is moved would catch what the other binds, and instances of it would go astray.
+            own = _apart(bound, refs(e.args[0], space=Space.BOUND))
+            return forall(own, hoisted(implies(e.args[0], substitute(body, {bound: own}))))
     return e
+
+
+def _apart(bound: Ref, taken: Collection[Ref]) -> Ref:
+    while bound in taken:
+        bound = Ref(f"{bound.name}'", bound.type, Space.BOUND)
+    return bound
 
 
 def _about(system: System, prop: Property) -> list[Action]:
