@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from math import prod
 from typing import Any
 
@@ -140,6 +140,22 @@ def _meaning(shared: Shared, op: Op, *args: Any) -> Any:
     return shared.state.read(args[0].name, args[1:]) if op is Op.SELECT else MEANING[op](*args)
 
 
+@lru_cache(maxsize=4096)
+def _order(root: Expr) -> tuple[Apply, ...]:
+    """Every distinct operation that is not under a binder, arguments first."""
+    seen: dict[Apply, None] = {}
+    stack: list[tuple[Expr, bool]] = [(root, False)]
+    while stack:
+        e, ready = stack.pop()
+        if isinstance(e, Apply) and e not in seen:
+            if ready:
+                seen[e] = None
+            else:
+                stack.append((e, True))
+                stack.extend((a, False) for a in e.args if e.op not in BINDERS)
+    return tuple(seen)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Rows over which expressions are evaluated. `memo` has the terms that are known."""
@@ -152,13 +168,16 @@ class Batch:
 
     def value(self, e: Expr) -> Cells:
         """The column of `e`, or the value that it has in all rows."""
+        for part in _order(e):  # so that no depth of nesting is too deep
+            self._operand(part)
         found: Cells = self._operand(e)
         return found
 
     def truth(self, e: Expr) -> Bools | bool:
         """The same of a condition."""
-        found: Bools | bool = self._operand(e)
-        return found
+        found: Any = self.value(e)
+        answer: Bools | bool = found
+        return answer
 
     def _operand(self, e: Expr) -> Any:
         if isinstance(e, Const):

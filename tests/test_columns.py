@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pytest
@@ -22,12 +23,15 @@ from policydsl.core.expr import (
     disj,
     eq,
     exists,
+    forall,
     ite,
     le,
     lt,
     matches,
+    negate,
     number,
     select,
+    string,
     sub,
     total,
 )
@@ -285,6 +289,42 @@ def test_many_rules(count: int, most: int, rows: list[dict[str, Value]]) -> None
         agree(system, initial(system), ask(*rows))
 
 
+@pytest.mark.parametrize("most", [1, 30, columns_groups.MOST])
+def test_groups_by_terms_of_every_type(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns_groups, "MOST", most)
+    text, big = Input("text", STRING), 2**64
+    conditions = [
+        conj(
+            eq(X.ref, number((n % 4) * 3 if n % 5 else big)),
+            eq(WHO.ref, Const(("a", "b", "")[n // 4 % 3], BOT)),
+            eq(text.ref, string(("", "t")[n // 12 % 2])),
+            OK.ref if n // 24 % 2 else negate(OK.ref),
+            le(Y.ref, number(n % 7)),
+        )
+        for n in range(48)
+    ]
+    conditions += [conj(OK.ref if n % 2 else negate(OK.ref), eq(Y.ref, number(n))) for n in range(60)]
+    guards = [Guard(GuardKind.FORBID, negate(c), f"no {n}", f"r{n}") for n, c in enumerate(conditions)]
+    system = small(*guards, inputs=(WHO, X, Y, OK, text))
+    for numbers in ((0, 3, 5, 6, -1), (0, 3, 9, big, -big)):
+        rows: list[dict[str, Value]] = [
+            {"principal": a, "x": n, "y": i % 9, "ok": i % 2 == 0, "text": t}
+            for i, (a, n, t) in enumerate(product(("a", "b", "c", ""), numbers, ("", "t", "u", "t")))
+        ]
+        agree(system, initial(system), ask(*rows))
+
+
+def test_what_is_permitted_by_no_rule_is_no_rules_doing() -> None:
+    twice = [Guard(GuardKind.FORBID, lt(X.ref, number(n)), f"over {n}", "limit") for n in (5, 6)]
+    permit = RuleUse("p", "permit", lt(X.ref, number(3)))
+    system = small(
+        *twice, Guard(GuardKind.PERMIT, permit.condition, "nobody permits it", "p"), rules=(permit, permit)
+    )  # fmt: skip
+    agree(system, initial(system), ask(*({"principal": "a", "x": n} for n in (1, 4, 5, 7))))
+    decided = decide_table(system, initial(system), traffic(system, ask({"principal": "a", "x": 4})).tables[0])
+    assert decided[0].rules == ()
+
+
 def test_a_plan_can_be_used_again() -> None:
     system = many(40)
     how = plan(system.action("act"))
@@ -373,6 +413,69 @@ def test_words_that_few_rows_have() -> None:
             few = Batch(shared, {"text": many[start : start + 2]}).truth(matches(text.ref, pattern))
             expected = [evaluate(matches(text.ref, pattern), state, {"text": t}) for t in texts[start : start + 2]]
             assert [value_at(few, i) for i in range(2)] == expected
+
+
+def test_strangers_are_not_confused() -> None:
+    """There is always somebody else, and somebody else than two."""
+    state = initial(System("s", (), (), (), ()))
+    bounds, env = [], environment(())
+    for _ in range(3):
+        bound, env = env.bind(BOT)
+        bounds.append(bound)
+    a, b, c = bounds
+    other = Input("other", BOT)
+    differ = [negate(eq(x, y)) for x, y in ((a, b), (a, WHO.ref), (b, WHO.ref), (b, other.ref), (c, a), (c, b))]
+    rows: list[dict[str, Value]] = [{"principal": x, "other": y} for x in ("**", "a") for y in ("***", "a", "**")]
+    for some in (rows, rows * 3):
+        compare(forall(a, exists(b, conj(*differ[:4]))), state, (WHO, other), some)
+        compare(forall(a, forall(b, exists(c, conj(*differ[4:])))), state, (WHO, other), some)
+        compare(exists(a, forall(b, disj(eq(a, b), eq(b, WHO.ref)))), state, (WHO, other), some)
+        compare(exists(a, conj(eq(a, WHO.ref), forall(b, eq(a, b)))), state, (WHO, other), some)
+    numbered = [{**r, "x": n} for n, r in enumerate(rows * 3)]
+    for inner in (conj(negate(eq(a, b)), negate(eq(b, WHO.ref))), conj(eq(a, b), eq(b, WHO.ref))):
+        compare(forall(a, disj(lt(X.ref, number(3)), exists(b, inner))), state, (WHO, X), numbered)
+
+
+@pytest.mark.parametrize("few", [0, columns_maps.FEW])
+def test_maps_of_two_keys(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each combination has a value of its own, some that of one of the keys."""
+    monkeypatch.setattr(columns_maps, "FEW", few)
+    pair, boss = StateVar("pair", (ITEM, BOT), INT, ZERO), StateVar("boss", (BOT, BOT), BOT, None)
+    item, other = Input("item", ITEM), Input("other", BOT)
+    start = [Cell("pair", (i, b), 10 * n + m) for n, i in enumerate("ijk") for m, b in enumerate("abc")]
+    start += [Cell("pair", ("*", "a"), 77), Cell("boss", ("a", "*"), "*"), Cell("boss", ("*", "b"), "*")]
+    start += [Cell("boss", ("a", "b"), "root")]
+    state = initial(System("s", (), (pair, boss), (), ()), start=start)
+    everybody: list[dict[str, Value]] = [
+        {"item": i, "principal": a, "other": b} for i in "ijkx" for a in "abcx" for b in ("a", "b", "y", "")
+    ]
+    a = Const("a", BOT)
+    for rows in (everybody, everybody[::7], everybody[:2]):
+        for keys in ((item.ref, WHO.ref), (item.ref, a), (Const("k", ITEM), other.ref)):
+            compare(select(pair.ref, *keys), state, (item, WHO, other), rows)
+        for keys in ((WHO.ref, other.ref), (other.ref, WHO.ref), (a, other.ref), (WHO.ref, a), (WHO.ref, WHO.ref)):
+            compare(select(boss.ref, *keys), state, (item, WHO, other), rows)
+            compare(select(boss.ref, select(boss.ref, *keys), WHO.ref), state, (item, WHO, other), rows)
+
+
+def test_words_of_different_vocabularies() -> None:
+    other = Input("other", BOT)
+    a, b = ["x", "y", "z", *(f"a{i}" for i in range(250))], ["y", "x", "w", *(f"b{i}" for i in range(250))]
+    for names in ((a, b), (a[:3], b[:3]), (a[:3], a[2::-1])):
+        rows: list[dict[str, Value]] = [
+            {"principal": x, "other": y, "ok": i % 3 == 0} for i, (x, y) in enumerate(zip(*names, strict=True))
+        ]
+        state = initial(System("s", (), (), (), ()))
+        either = ite(OK.ref, WHO.ref, other.ref)
+        for e in (eq(WHO.ref, other.ref), either, eq(either, WHO.ref), eq(other.ref, either)):
+            compare(e, state, (WHO, other, OK), rows)
+
+
+def test_terms_may_be_deep() -> None:
+    e: Expr = X.ref
+    for n in range(400):
+        e = ite(lt(X.ref, number(n)), Y.ref, arith(Op.MAX, e, number(n % 7)))
+    compare(e, initial(System("s", (), (), (), ())), (X, Y), [{"x": n, "y": -n} for n in (-1, 0, 5, 399, 400, 500)])
 
 
 def test_requests_come_back_out() -> None:
