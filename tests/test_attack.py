@@ -18,8 +18,10 @@ from policydsl.core.types import BOOL, EntityType, MapType
 from tests.checked import complaints, failures, program
 from verifier.certificate import Certificate, CertificateError, certificate, read, text_digest
 from verifier.claims import claims, hoisted
+from verifier.finitely import finitely_many
 from verifier.induction import entails_obligation, init_obligation, step_obligation
 from verifier.recheck import recheck, remarks
+from verifier.to_smt import symbol
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verification
 from verifier.verify import Proof, Settings, verify, verify_with_proofs
 
@@ -374,6 +376,51 @@ def test_only_some_properties_rest_on_others_that_the_certificate_has() -> None:
     found = certificate(system(), *verify_with_proofs(system(), Settings(only=frozenset({"part"}))))
     assert [r for r in recheck(found) if r.fault] == []
     assert {p.name for p in found.properties} > {"part"}
+
+
+OPEN = """
+entity Bot
+state known: Bot -> Bool = false
+state points: Bot -> Int = any
+state minted: Int = 0
+action give(principal: Bot, to: Bot) {
+  require points[principal] > 0 and points[to] < 9
+  points[principal] -= 1
+  points[to] += 1
+}
+action meet(principal: Bot) { require count(b: Bot where known[b]) < 3  known[principal] := true }
+action spend(principal: Bot) { require minted < sum(b: Bot . points[b])  minted += 1 }
+invariant more_than_all: minted > 0 implies minted <= sum(b: Bot . points[b])
+invariant nobody: minted > 0 implies sum(b: Bot . points[b]) > 0
+lemma at_most: minted <= 0 or minted - sum(b: Bot . points[b]) <= 0
+invariant follows: minted > 0 implies minted - sum(b: Bot . points[b]) <= 5
+invariant few: count(b: Bot where known[b]) <= 3
+"""
+FINITELY = "at first, `points[b]` is not 0 for finitely many only"
+
+
+def test_what_a_sum_assumes_of_the_first_state_stands_beside_the_proof() -> None:
+    found = program(OPEN).system
+    verification, proofs = verify_with_proofs(found)
+    assumed = {o.property.name: o.verdict.assumptions for o in verification.outcomes if isinstance(o.verdict, Proved)}
+    said = dict.fromkeys(("more_than_all", "nobody", "at_most", "follows"), (FINITELY,))
+    assert assumed == {**said, "few": ()}
+    data = json.loads(certificate(found, verification, proofs).model_dump_json())
+    assert faults(data) == []
+    record(data, "more_than_all")["assumptions"] = []
+    record(data, "few")["assumptions"] = [FINITELY]
+    assert faults(data) == [
+        f"more_than_all: rests on other assumptions: {FINITELY}",
+        "few: states assumptions that are none of the proof's",
+    ]
+
+
+def test_a_proof_assumes_what_those_do_that_it_rests_on() -> None:
+    found = program(OPEN).system
+    [sum_of_points] = [s for s in found.sums if found.variable(s.var).init is None]
+    text = f"(declare-fun {symbol(found.variable(sum_of_points.var).ref)} () Int)"
+    proofs = {"a": ([text], ["c"]), "b": (["nothing"], ["a", "a fact"]), "c": (["nothing"], ["b"]), "d": ([], [])}
+    assert {n for n, said in finitely_many(found, proofs).items() if said} == {"a", "b", "c"}
 
 
 def test_a_certificate_of_an_older_format_is_none() -> None:

@@ -20,6 +20,7 @@ from policydsl.core.to_json import digest, to_data
 from policydsl.to_words import words
 from policydsl.trace import Trace
 from verifier.claims import claims
+from verifier.finitely import finitely_many
 from verifier.induction import Obligation
 from verifier.parts import parts
 from verifier.solve import versions, with_both
@@ -84,7 +85,9 @@ def certificate(system: System, verification: Verification, proofs: Mapping[str,
     formulas = _Formulas()
     known = {o.property.name for o in verification.outcomes}
     # What was proved on the way, when only some properties were asked for.
-    beside = [Outcome(p, Proved(proofs[p.name].how)) for p in system.properties if p.name in set(proofs) - known]
+    assumed = finitely_many(system, {n: ([o.text for o in p.obligations], p.uses) for n, p in proofs.items()})
+    more = [p for p in system.properties if p.name in set(proofs) - known]
+    beside = [Outcome(p, Proved(proofs[p.name].how, assumptions=assumed[p.name])) for p in more]
     records = [_property(system, o, proofs.get(o.property.name), formulas) for o in (*verification.outcomes, *beside)]
     facts = [
         FactRecord(condition=c.name, obligations=tuple(formulas.record(o, {}) for o in because))

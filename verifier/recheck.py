@@ -27,6 +27,7 @@ from policydsl.to_words import words
 from verifier.bounded import Limits
 from verifier.certificate import Certificate, FactRecord, ObligationRecord, PropertyRecord, text_digest
 from verifier.claims import claims, hoisted
+from verifier.finitely import finitely_many
 from verifier.ground import QUANTIFIERS
 from verifier.induction import (
     Obligation,
@@ -145,6 +146,7 @@ class _Checker:
         self.unsat: dict[str, Answer] = {}
         self.ways: dict[Expr, _Ways] = {}
         self.established: frozenset[Expr] = frozenset()
+        self.finitely: dict[str, tuple[str, ...]] = {}
 
     def check(self, certificate: Certificate) -> Iterator[Recheck]:
         records = [(r.name, o) for r in certificate.properties for o in r.obligations]
@@ -159,6 +161,8 @@ class _Checker:
             if p.kind in _INVARIANTS:
                 self._ways(p.expr).follows.append(_all({hoisted(p.expr)}))
         self._establish()
+        proofs = {r.name: ([o.smtlib for o in r.obligations], r.uses) for r in certificate.properties}
+        self.finitely = finitely_many(self.core, proofs)
         for r in certificate.properties:
             yield Recheck(r.name, "the claim", "; ".join(self._claim_faults(r)))
         for f in certificate.facts:
@@ -259,8 +263,8 @@ class _Checker:
             yield "is called reachable without a run"
         elif not self._is_proved(prop):
             yield "does not follow from what is discharged"
-        if not (shown or prop.kind is PropertyKind.LEADS_TO) and r.assumptions:
-            yield "states assumptions that are none of the proof's"
+        if shown or prop.kind is not PropertyKind.LEADS_TO:
+            yield from self._assumption_faults(r, ())
         yield from (f"states the lemma `{x}`, which is not discharged" for x in r.lemmas if x not in self._words())
 
     def _words(self) -> set[str]:
@@ -305,10 +309,17 @@ class _Checker:
             if prop in system.properties:
                 found = prove_leads_to(system, prop, [k for k in known if k is not None], discharge, _NO_SEARCH)
                 if isinstance(found, Proved):
-                    if found.assumptions != r.assumptions:
-                        yield f"rests on other assumptions: {'; '.join(found.assumptions) or 'none'}"
+                    yield from self._assumption_faults(r, found.assumptions)
                     return
         yield "the argument is not found again with what is discharged"
+
+    def _assumption_faults(self, r: PropertyRecord, made: tuple[str, ...]) -> Iterator[str]:
+        """Where `made` are the assumptions of the argument itself."""
+        made = (*made, *self.finitely[r.name]) if r.trace is None else made
+        if r.assumptions and not made:
+            yield "states assumptions that are none of the proof's"
+        elif r.assumptions != made:
+            yield f"rests on other assumptions: {'; '.join(made)}"
 
     def _fact_fault(self, f: FactRecord) -> str:
         formula = next((c.formula for c in conditions(self.core) if c.name == f.condition), None)

@@ -19,6 +19,7 @@ from policydsl.trace import Trace
 from verifier.bounded import Limits, Searcher, violations
 from verifier.claims import Claim, claims
 from verifier.cti import step_that_loses
+from verifier.finitely import finitely_many
 from verifier.ground import UngroundableError
 from verifier.horn import Problem
 from verifier.induction import Obligation, entails_obligation, init_obligation, step_obligation
@@ -96,7 +97,20 @@ def verify_with_proofs(
     for fault in name_faults(system):
         # SOUND: verdicts are kept by name, so that of one property would be given to the other.
         raise ValueError(f"{system.name}: {fault}")
-    solvers = Solvers(settings.rlimit, answers)
+    verification, proofs = _verify(system, settings, tick, runs, Solvers(settings.rlimit, answers))
+    assumed = finitely_many(system, {n: ([o.text for o in p.obligations], p.uses) for n, p in proofs.items()})
+    outcomes = tuple(
+        replace(o, verdict=replace(v, assumptions=(*v.assumptions, *assumed.get(o.property.name, ()))))
+        if isinstance(v := o.verdict, Proved)
+        else o
+        for o in verification.outcomes
+    )
+    return replace(verification, outcomes=outcomes), proofs
+
+
+def _verify(
+    system: System, settings: Settings, tick: Tick, runs: Sequence[Trace], solvers: Solvers
+) -> tuple[Verification, dict[str, Proof]]:
     real = [r for r in runs if _is_run(system, r)]
     pieces = parts(system)
     if len(pieces) == 1:
