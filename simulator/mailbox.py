@@ -42,10 +42,17 @@ def put(box: Mailbox, due: Any, columns: Mapping[str, Any]) -> None:
         raise ValueError(f"a message is due at tick {due.min()}, but tick {box.taken} was taken")
     # Arrays are copied here, for their owner may change them before they are taken.
     values = {name: np.array(np.broadcast_to(columns[name], due.shape), dtype=kind) for name, kind in box.kinds.items()}
-    order = np.argsort(due, kind="stable")
-    ticks, starts = np.unique(due[order], return_index=True)
-    if len(ticks) > 1:
-        values = {name: column[order] for name, column in values.items()}
+    first, last = int(due.min()), int(due.max())
+    if first == last:
+        box.buckets.setdefault(first, []).append(values)
+        return
+    # NumPy sorts numbers of 16 bits, and no wider ones, in time that grows with their count alone.
+    offset = (due - first).astype(np.uint16) if last - first < 1 << 16 else due - first
+    order = np.argsort(offset, kind="stable")
+    ordered = due[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    ticks = ordered[starts]
+    values = {name: column[order] for name, column in values.items()}
     for tick, start, end in zip(ticks.tolist(), starts.tolist(), [*starts[1:].tolist(), due.size]):
         part = {name: column[start:end] for name, column in values.items()}
         box.buckets.setdefault(tick, []).append(part)

@@ -1,6 +1,6 @@
 """The network between bots: who sends what number of message to whom when goes in, when it arrives comes out.
 
-Times are whole milliseconds from 0 on. A message takes a fixed part and a part with a long tail (log-normal) on its way,
+Times are whole milliseconds from 0 on. A message takes a fixed part and a log-normal part, with a long tail, on its way,
 may be lost or arrive twice, and does not cross a partition: it is lost too, or held until the partition heals, as by
 senders that try again. What counts is the moment of sending: what is on its way when a partition begins arrives.
 
