@@ -1,8 +1,8 @@
 """The network between bots: who sends what number of message to whom when goes in, when it arrives comes out.
 
-Times are whole milliseconds from 0 on. A message takes a fixed part and a log-normal part, with a long tail, on its way,
-may be lost or arrive twice, and does not cross a partition: it is lost too, or held until the partition heals, as by
-senders that try again. What counts is the moment of sending: what is on its way when a partition begins arrives.
+Times are whole milliseconds from 0 on. A message takes a fixed part and a log-normal part, with its long tail, on its
+way, may be lost or arrive twice, and does not cross a partition: it is lost too, or held until the partition heals, as
+by senders that try again. What counts is the moment of sending: what is on its way when a partition begins arrives.
 
 Randomness is keyed by the number of the message (NOTE(counters)): any split of the messages gives the same times.
 """

@@ -131,7 +131,7 @@ MESSAGES = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 99)), max_size=8
 
 
 @given(st.lists(MESSAGES, max_size=8), st.integers(0, 14))
-def test_a_mailbox_gives_what_was_put_in_order_and_survives_a_checkpoint(posted: Posted, pause: int) -> None:
+def test_a_mailbox_keeps_the_order_and_survives_a_checkpoint(posted: Posted, pause: int) -> None:
     found = run(posted, None)
     assert run(posted, pause) == found
     expected: list[list[tuple[int, float]]] = [[] for _ in found]
