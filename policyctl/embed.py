@@ -61,6 +61,7 @@ class Enforcer(_Enforcer):
         tolerance: float = 1.0,
         clock: Callable[[], int] | None = None,
         meter: Meter | None = None,
+        sign: str | Path | None = None,
     ) -> Enforcer:
         """Open the bundle in a file, with its state in `state`.
 
@@ -68,6 +69,7 @@ class Enforcer(_Enforcer):
           forgets everything when the process ends and keeps no log.
         - `durability`: `each` (what was answered is on the disk), `group` (the same, for many threads), `relaxed`.
         - `key`: a file with a public key (PEM): only a bundle that this key has signed is taken.
+        - `sign`: a file with a private key (PEM), with which the head of the decision log is signed now and then.
         - `tolerance`: seconds that the clock may be behind the last decision.
         - the rest: see `runtime.settings.Settings`. `given` and `params` may leave out the name of the policy when
           there is only one.
@@ -76,6 +78,11 @@ class Enforcer(_Enforcer):
         with a reason, and `fault` has it. Shadow mode and bundles that are not proved are announced as warnings.
         """
         found = read_bundle(bundle, key)
+        signer = None
+        try:
+            signer = None if sign is None else Path(sign).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            found = BundleError(f"the log cannot be signed: {sign}: {error}")
         settings = Settings(
             clock=clock or milliseconds,
             fresh=lambda: secrets.token_urlsafe(12),
@@ -90,6 +97,7 @@ class Enforcer(_Enforcer):
             unproved=unproved,
             shadow=shadow,
             meter=meter,
+            sign=signer,
         )
         where = str(state)
         enforcer = cls(found, None if where == MEMORY else _Late(lambda: open_store(where, durability)), settings)
@@ -113,7 +121,9 @@ class Enforcer(_Enforcer):
         return reserve(self, action, inputs, key)
 
     def sweep(self) -> list[tuple[str, Decision]]:
-        """Let expire what the policy says is old enough; to be called now and then. What expired, and the answers."""
+        """Let expire what the policy says is old enough, and deny what nobody has answered in time; to be called now
+        and then. The reservations that expired, and the answers."""
+        self.close_questions()
         return sweep(self)
 
     def guard(self, action: str, **fixed: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -134,7 +144,7 @@ class Enforcer(_Enforcer):
                 decision = self.decide_request(action, {**inputs, **fixed})
                 if not decision.allowed:
                     raise DeniedError(decision)
-                for name, value in decision.transform:
+                for name, value in () if decision.shadow else decision.transform:
                     # SOUND: what has to be redacted, and is no argument of the function, cannot be kept from it.
                     if name not in bound.arguments:
                         raise DeniedError(decision)

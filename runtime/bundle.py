@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from policydsl.core.from_json import from_json
-from policydsl.core.read_json import MalformedError, Reader, parse
+from policydsl.core.expr import Expr
+from policydsl.core.from_json import from_data, from_json
+from policydsl.core.read_json import Reader, parse
 from policydsl.core.system import Expected, System
 from policydsl.core.to_json import digest, dumps, to_json
 from runtime.heads import SigningError, key_id, read_private, read_public
@@ -28,6 +27,8 @@ SIGNATURE = "signature.json"
 MOST_BYTES = 256 * 1024 * 1024
 """An archive that would unpack to more is refused."""
 PROVED = "proved"
+KEPT = "kept"
+"""The rule of obligations by which a formula is shown to hold after every step."""
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -37,12 +38,14 @@ class BundleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy of a bundle. `unproved` names the promised properties that its certificate does not show to hold."""
+    """One policy of a bundle. `certificate` is the digest of the certificate, `unproved` names the promised properties
+    that it does not show to hold, and `lemmas` are what its proofs by induction show of every state."""
 
     system: System
     digest: str
     certificate: str
     unproved: tuple[str, ...]
+    lemmas: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,9 @@ def read(data: bytes, public_key: str | None = None) -> Bundle:
         raise
     except KeyError as error:
         raise BundleError(f"{error.args[0]} is missing") from error
-    except (MalformedError, UnicodeDecodeError, ValueError, zipfile.BadZipFile, RecursionError) as error:
-        raise BundleError(f"this is no bundle: {error}") from error
+    except Exception as error:
+        # Unpacking alone raises a dozen kinds of exceptions, by what is wrong with the bytes.
+        raise BundleError(f"this is no bundle: {str(error) or type(error).__name__}") from error
     if not policies:
         raise BundleError("there is no policy in it")
     return Bundle(hashlib.sha256(manifest).hexdigest(), policies, signer)
@@ -172,12 +176,25 @@ def _policy(files: Mapping[str, bytes], name: str) -> Policy:
     # SOUND: a policy is enforced as proved only if each property that it promises is proved of this very core.
     promised = [p.name for p in system.properties if p.expected is Expected.PROVED]
     text = files.get(f"certificate/{name}")
-    found: dict[str, Any] = json.loads(text) if text else {}
     own = digest(system)
-    if found and (found.get("format"), found.get("digest")) != (CERTIFICATE, own):
-        raise BundleError(f"certificate/{name} is not one of the policy beside it")
-    verdicts = {p["name"]: p["verdict"] for p in found.get("properties", ())}
+    verdicts, lemmas = ({}, ()) if text is None else _certified(name, text, own)
     flawed = [p.name for p in system.properties if p.expected is Expected.REFUTED]
     unproved = [n for n in promised if verdicts.get(n) != PROVED]
-    sha = hashlib.sha256(text).hexdigest() if text else ""
-    return Policy(system, own, sha, (*unproved, *flawed))
+    sha = "" if text is None else hashlib.sha256(text).hexdigest()
+    return Policy(system, own, sha, (*unproved, *flawed), lemmas)
+
+
+def _certified(name: str, text: bytes, own: str) -> tuple[dict[str, str], tuple[Expr, ...]]:
+    """The verdicts of a certificate by property, and the formulas that it proves by induction. That the proofs hold
+    is for `policyctl recheck` to say; here it is seen that they are about the policy with the digest `own`."""
+    r = Reader(parse(text.decode()), f"certificate/{name}")
+    if (r["format"].text(), r["digest"].text()) != (CERTIFICATE, own):
+        raise BundleError(f"certificate/{name} is not one of the policy beside it")
+    records = r["properties"].items()
+    verdicts = {p["name"].text(): p["verdict"].text() for p in records}
+    if len(verdicts) < len(records):
+        raise BundleError(f"certificate/{name} says two things of one property")
+    asked = [o for p in [*records, *r["facts"].items()] for o in p["obligations"].items()]
+    inductive = {o["goal"].text() for o in asked if o["rule"].value == KEPT}
+    formulas = from_data(r["formulas"].value).properties
+    return verdicts, tuple(f.expr for f in formulas if f.name in inductive)

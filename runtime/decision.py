@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from policydsl.core.types import Value
@@ -76,6 +76,7 @@ class Decision:
     `effect` is "allow", "deny" or "approve" (a person must answer; see `ticket`). `transform` holds the inputs that
     the request must be made with instead of its own, if any. `serial` is the number of the record in the decision
     log, or -1 without one. `shadow` says that the answer was not enforced: `allowed` is then true whatever `effect`.
+    `repeated` says that a request with the same key was given it before: what it allowed may have been done already.
     """
 
     effect: str
@@ -88,6 +89,7 @@ class Decision:
     ticket: str = ""
     serial: int = -1
     shadow: bool = False
+    repeated: bool = field(default=False, compare=False)
 
     @property
     def allowed(self) -> bool:

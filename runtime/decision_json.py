@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from policydsl.core.read_json import Reader
 from runtime.decision import Basis, Code, Decision, Duty, Rule
+
+_FIELDS = tuple(f.name for f in fields(Decision))
 
 
 def to_data(d: Decision) -> dict[str, Any]:
@@ -24,13 +27,14 @@ def to_data(d: Decision) -> dict[str, Any]:
         "ticket": d.ticket,
         "serial": d.serial,
         "shadow": d.shadow,
+        "repeated": d.repeated,
     }
 
 
 def from_data(data: object) -> Decision:
     """The decision that `to_data` made `data` of; raises `MalformedError` for anything else."""
     r = Reader(data)
-    r.fields("effect", "code", "reason", "rules", "obligations", "transform", "basis", "ticket", "serial", "shadow")
+    r.fields(*_FIELDS)
     b = r["basis"]
     basis = None
     if b.value is not None:
@@ -49,4 +53,5 @@ def from_data(data: object) -> Decision:
         r["ticket"].text(),
         r["serial"].whole(),
         r["shadow"].any_scalar() is True,
+        r["repeated"].any_scalar() is True,
     )

@@ -1,6 +1,6 @@
 """One request at a time to its answer: what the policy says, and what becomes of redaction, duties and approvals.
 
-Nothing here knows of stores, threads or time: those are around it, in `enforcer`.
+Nothing here knows of stores, threads or time: those are around it, in `office`.
 """
 
 from __future__ import annotations
@@ -9,84 +9,106 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from policydsl.core.system import NOW, Action
 from policydsl.core.types import Value
 from policydsl.regular_find import TooLongError
 from policydsl.regular_find import replace as redacted
 from runtime.decision import Code, Decision, Duty
-from runtime.inputs import InputError, asked_of_callers, flatten, shape
-from runtime.policies import Running
+from runtime.inputs import InputError
+from runtime.policies import REDACT, Way
 from runtime.rows import Assignment
+from runtime.store_hold import not_kept
 
-REDACT = "redact"
 APPROVE = "approve"
 MOST_REWRITES = 3
+UNREADABLE = frozenset({Code.MISSING_INPUT, Code.UNKNOWN_INPUT, Code.ILL_TYPED})
+"""The codes of requests whose inputs are not those of the action."""
+
+Duties = tuple[tuple[str, tuple[Value, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The answer, and what an allowed request does. `inputs` are those of the core that were decided in the end; of a
-    request that could not be read they are what was given, as far as it can be written down."""
+    """The answer, and what an allowed request does. `inputs` are those of the core that were decided in the end,
+    without the time and people's answers; None when the request could not be read."""
 
     decision: Decision
     assignments: Sequence[Assignment] | None
-    duties: tuple[tuple[str, tuple[Value, ...]], ...]
-    inputs: Mapping[str, Value]
+    duties: Duties
+    inputs: Mapping[str, Value] | None
+
+
+def read_inputs(way: Way, given: Mapping[str, Any]) -> dict[str, Value]:
+    """The inputs of the core that a request gives, if they can be kept. Raises `InputError`."""
+    flat = way.flat(given)
+    for name, value in flat.items():
+        # SOUND: what a store cannot give back as it was would be decided about, and then not be remembered.
+        if why := not_kept(value):
+            raise InputError(Code.ILL_TYPED, f"`{name}`: {why}")
+    return flat
 
 
 def settle(
-    policy: Running,
-    action: Action,
-    given: Mapping[str, Any],
-    now: int,
-    granted: Mapping[str, Value],
-    known: frozenset[str],
+    way: Way, flat: Mapping[str, Value], now: int, granted: Mapping[str, Value], known: frozenset[str]
 ) -> Settled:
     """Decide, rewrite what has to be redacted, decide again, and deny what nobody would see to.
 
     `known` are the names of obligations that somebody discharges.
     """
-    machine = policy.machine
-    decision, assignments, duties = machine.decide(action.name, given, now, granted)
-    if not duties:
-        return Settled(decision, assignments, duties, given)
+    step = way.policy.machine.steps[way.action.name]
+    decision, assignments, duties = step(flat, now, granted)
+    if decision.code in UNREADABLE:
+        return Settled(decision, None, (), None)
+    if not duties or decision.effect != "allow":
+        return Settled(decision, assignments, duties, flat)
     changed: dict[str, Value] = {}
     for _ in range(MOST_REWRITES):
-        wanted = [args for name, args in duties if name == REDACT]
-        if decision.effect != "allow" or not wanted:
-            break
-        try:
-            flat = flat_inputs(action, given)
-            for field, pattern, replacement in wanted:
-                text = changed.get(str(field), flat[str(field)])
-                changed[str(field)] = redacted(str(pattern), str(text), str(replacement))
-        except (InputError, TooLongError):
-            break
-        given = {**flat, **changed}
+        rewritten = _rewritten(flat, duties)
+        if rewritten is None:
+            return _undone(decision, Code.TRANSFORM, "a text is too intricate to be redacted", flat)
+        if not rewritten:
+            return _with_duties(decision, assignments, duties, flat, changed, known)
+        changed |= rewritten
+        flat = {**flat, **rewritten}
         # SOUND: what goes out is what was decided last; the request as it came is never let through.
-        decision, assignments, duties = machine.decide(action.name, given, now, granted)
-    if decision.effect == "allow":
-        return _with_duties(decision, assignments, duties, given, changed, known)
-    return Settled(decision, None, duties, given)
+        decision, assignments, duties = step(flat, now, granted)
+        if decision.effect != "allow":
+            return Settled(decision, None, duties, flat)
+    if _rewritten(flat, duties) == {}:
+        return _with_duties(decision, assignments, duties, flat, changed, known)
+    return _undone(decision, Code.TRANSFORM, "what has to be redacted is still there after redaction", flat)
+
+
+def _rewritten(flat: Mapping[str, Value], duties: Duties) -> dict[str, Value] | None:
+    """The inputs that redaction changes, as they are after it; None when that cannot be found out."""
+    changed: dict[str, Value] = {}
+    for name, args in duties:
+        if name == REDACT:
+            field, pattern, replacement = map(str, args)
+            try:
+                changed[field] = redacted(pattern, str(changed.get(field, flat[field])), replacement)
+            except TooLongError:
+                return None
+    return {field: text for field, text in changed.items() if text != flat[field]}
 
 
 def _with_duties(
     decision: Decision,
     assignments: Sequence[Assignment] | None,
-    duties: tuple[tuple[str, tuple[Value, ...]], ...],
-    given: Mapping[str, Any],
+    duties: Duties,
+    flat: Mapping[str, Value],
     changed: Mapping[str, Value],
     known: frozenset[str],
 ) -> Settled:
-    if any(name == REDACT for name, _ in duties):
-        answer = denied(decision, Code.TRANSFORM, "what has to be redacted is still there after redaction")
-        return Settled(answer, None, (), given)
     for name, _ in duties:
-        if name not in known:
-            answer = denied(decision, Code.OBLIGATION, f"nobody discharges the obligation `{name}`")
-            return Settled(answer, None, (), given)
-    transform = tuple(changed.items())
-    return Settled(replace(decision, transform=transform), assignments, duties, given)
+        if name != REDACT and name not in known:
+            return _undone(decision, Code.OBLIGATION, f"nobody discharges the obligation `{name}`", flat)
+    if changed:
+        decision = replace(decision, transform=tuple(changed.items()))
+    return Settled(decision, assignments, duties, flat)
+
+
+def _undone(decision: Decision, code: Code, reason: str, flat: Mapping[str, Value]) -> Settled:
+    return Settled(denied(decision, code, reason), None, (), flat)
 
 
 def denied(decision: Decision, code: Code, reason: str) -> Decision:
@@ -94,27 +116,6 @@ def denied(decision: Decision, code: Code, reason: str) -> Decision:
     return replace(decision, effect="deny", code=code, reason=reason)
 
 
-def as_duties(duties: Sequence[tuple[str, tuple[Value, ...]]]) -> tuple[Duty, ...]:
+def as_duties(duties: Duties) -> tuple[Duty, ...]:
     """Obligations as the caller sees them."""
     return tuple([Duty(name, args) for name, args in duties if name != REDACT])
-
-
-def flat_inputs(action: Action, given: Mapping[str, Any]) -> dict[str, Value]:
-    """The inputs of the core that a request gives. Raises `InputError`."""
-    return flatten(shape(asked_of_callers(action)), given)
-
-
-def all_inputs(
-    action: Action, given: Mapping[str, Any], now: int, granted: Mapping[str, Value]
-) -> dict[str, Value] | None:
-    """All inputs that the core knows of, as they were decided; None when the request could not be read."""
-    try:
-        flat = flat_inputs(action, given)
-    except InputError:
-        return None
-    for i in action.inputs:
-        if i.name == NOW:
-            flat[i.name] = now
-        elif i.name not in flat:
-            flat[i.name] = granted.get(i.name, False if i.name.startswith("approved_") else 0)
-    return flat

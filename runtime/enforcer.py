@@ -5,26 +5,27 @@ Nothing here raises on the way of a request: see NOTE(fail-closed) in `office`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from inspect import iscoroutine
+from typing import Any, TypeAlias, TypeVar
 
-from policydsl.core.types import Value
 from runtime import keys, questions
 from runtime.bundle import Bundle, BundleError
 from runtime.decision import Code, Decision
-from runtime.desk import denied, flat_inputs
-from runtime.inputs import asked_of_callers, shape
+from runtime.desk import UNREADABLE, denied
+from runtime.held import NO_PHASE, Phase
+from runtime.inputs import InputError
 from runtime.lockdown import ENTERED, LIFTED
 from runtime.machine import Step
-from runtime.office import LOCKDOWN, STATE, Office, about, refusal
+from runtime.office import NOBODY, Asked, Office, about, refusal
 from runtime.policies import Policies, Running, SettingsError
 from runtime.settings import Settings
 from runtime.store import Store, Transaction
 from runtime.tickets import Question
 
 T = TypeVar("T")
-NOBODY_ANSWERED: Mapping[str, Value] = {}
+Plain: TypeAlias = "dict[str, tuple[Running, Step]]"
 
 
 class Enforcer:
@@ -37,7 +38,7 @@ class Enforcer:
     def __init__(self, bundle: Bundle | BundleError, store: Store | None, settings: Settings) -> None:
         self.settings = settings
         self._office = Office(store, settings)
-        self._plain: dict[str, tuple[Running, Step]] = {}
+        self._plain: Plain = {}
         self._previous: list[Bundle] = []
         try:
             self._office.load(bundle)
@@ -65,7 +66,7 @@ class Enforcer:
 
     # Requests
 
-    def decide(self, action: str, *, key: str = "", **inputs: Any) -> Decision:
+    def decide(self, action: str = "", *, key: str = "", **inputs: Any) -> Decision:
         """The answer to a request; see `decide_request`."""
         return self.decide_request(action, inputs, key)
 
@@ -83,12 +84,34 @@ class Enforcer:
         meter.note(action, decision, meter.timer() - begun)
         return decision
 
+    def decide_many(self, requests: Iterable[tuple[str, Mapping[str, Any], str]]) -> list[Decision]:
+        """The answers to requests (action, inputs, key or ""), in order: what `decide_request` would say to each, but
+        all are kept together, with one wait for the disk."""
+        wanted, meter = list(requests), self.settings.meter
+        begun = meter.timer() if meter is not None else 0
+
+        def work(tx: Transaction) -> list[tuple[Decision, bool]]:
+            return [self._answer(tx, action, inputs, key, NO_PHASE) for action, inputs, key in wanted]
+
+        answered = self._office.run(work, lambda _code, _reason: None)
+        if answered is None:  # the fault of one of them, perhaps
+            return [self.decide_request(action, inputs, key) for action, inputs, key in wanted]
+        done = zip(wanted, answered, strict=True)
+        found = [self.shown(self._discharged(d, key) if new else d) for (_, _, key), (d, new) in done]
+        if meter is not None and wanted:
+            each = (meter.timer() - begun) // len(wanted)
+            for (action, _, _), decision in zip(wanted, found, strict=True):
+                meter.note(action, decision, each)
+        return found
+
     def _decide(self, action: str, inputs: Mapping[str, Any], key: str) -> Decision:
-        plain = self._plain.get(action)
-        if plain is not None and not key:
-            answer = self._decide_plainly(*plain, inputs)
-            if answer is not None:
-                return answer
+        if not key and action.__class__ is str:
+            table = self._plain
+            plain = table.get(action)
+            if plain is not None:
+                answer = self._decide_plainly(table, *plain, inputs)
+                if answer is not None:
+                    return answer
         return self.decide_within(action, inputs, key)
 
     def decide_within(
@@ -96,46 +119,90 @@ class Enforcer:
         action: str,
         inputs: Mapping[str, Any],
         key: str,
-        then: Callable[[Transaction, Decision], None] = lambda _tx, _decision: None,
+        phase: Phase = NO_PHASE,
         before: Callable[[Transaction], Decision | None] = lambda _tx: None,
     ) -> Decision:
-        """The same, with notes in the hold in which the answer is kept: `before` may find that it was answered already,
-        `then` may put something beside a new answer. Both may be called more than once."""
+        """The same, for a request that is a phase of a reservation: `before` may find in the hold in which it would be
+        decided that it was answered already, and may be called more than once."""
+
+        def work(tx: Transaction) -> tuple[Decision, bool]:
+            kept = before(tx)
+            return (kept, False) if kept is not None else self._answer(tx, action, inputs, key, phase)
+
+        decision, new = self._office.run(
+            work, lambda code, reason: (self._without_store(action, inputs, code, reason), False)
+        )
+        if decision.code is Code.INTERNAL:
+            self._note_denial(decision, action)
+        return self.shown(self._discharged(decision, key) if new else decision)
+
+    def _answer(
+        self, tx: Transaction, action: str, inputs: Mapping[str, Any], key: str, phase: Phase
+    ) -> tuple[Decision, bool]:
+        """The answer to a request in a hold, and whether what it obliges to is still to be done."""
         office = self._office
-        fresh = False
+        asked = office.read(action, inputs)
+        if not key:
+            decision = office.decide(tx, asked, "", NOBODY, phase)
+            return decision, bool(decision.obligations)
+        if why := keys.fault(key):
+            return self._refused(tx, asked, Code.ILL_TYPED, why), False
+        digest = keys.digest(asked.way.name, asked.flat) if asked.way and asked.flat else keys.digest(action, inputs)
+        kept = keys.find(tx, key)
+        if kept is None:
+            decision = office.decide(tx, asked, key, NOBODY, phase)
+            keys.keep(tx, key, keys.Kept(digest, decision, office.handled(decision)))
+            return decision, bool(decision.obligations)
+        if kept.request != digest:
+            return self._refused(tx, asked, Code.KEY_REUSED, "the key was used for another request"), False
+        decision = kept.decision
+        if decision.effect == "approve":
+            decision = questions.late(office, tx, decision.ticket) or decision
+        return replace(decision, repeated=True), kept.open
 
-        def work(tx: Transaction) -> Decision:
-            nonlocal fresh
-            kept = before(tx) or (keys.find(tx, key, action, inputs) if key else None)
-            fresh = kept is None
-            if isinstance(kept, Decision):
-                return kept
-            if kept is not None:
-                answer = refusal(Code.KEY_REUSED, f"the key `{key}` was used for another request")
-                return office.books.refuse(tx, answer, action, self.settings.clock(), "", self.settings.shadow)
-            decision = office.decide(tx, action, inputs, key, NOBODY_ANSWERED)
-            then(tx, decision)
-            keys.keep(tx, key, action, inputs, decision)
-            return decision
+    def _refused(self, tx: Transaction, asked: Asked, code: Code, reason: str) -> Decision:
+        settings = self.settings
+        return self._office.books.refuse(tx, refusal(code, reason), asked.action, settings.clock(), "", settings.shadow)
 
-        decision = office.run(work, lambda code, reason: self._without_store(action, inputs, code, reason))
-        return self._shown(self._discharged(decision, key) if fresh else decision)
+    def _note_denial(self, decision: Decision, action: str) -> None:
+        """Record a denial that came of something going wrong, if that goes well."""
+
+        def work(tx: Transaction) -> None:
+            self._office.books.refuse(tx, decision, action, self.settings.clock(), "", self.settings.shadow)
+
+        self._office.run(work, lambda _code, _reason: None)
 
     def look(self, at: Callable[[Transaction], T], otherwise: T) -> T:
         """What `at` reads in a hold; `otherwise` when nothing can be read."""
         return self._office.run(at, lambda _code, _reason: otherwise)
 
-    def flat(self, action: str, inputs: Mapping[str, Any]) -> dict[str, Value]:
-        """The inputs of the core that a request gives. Raises `InputError`, and `KeyError` for no action."""
-        routes = self.policies.routes if self.policies else {}
-        return flat_inputs(routes[action][1], inputs)
+    def would_allow(self, action: str, inputs: Mapping[str, Any]) -> bool:
+        """Whether a request would be allowed now. Nothing is recorded or changed."""
+        office = self._office
 
-    def _decide_plainly(self, policy: Running, step: Step, inputs: Mapping[str, Any]) -> Decision | None:
+        def work(_tx: Transaction) -> bool:
+            asked, at = office.read(action, inputs), self.settings.clock()
+            if asked.way is None or asked.flat is None or office.barred(asked.way, at) is not None:
+                return False
+            running = asked.way.policy
+            step = running.machine.steps[asked.way.action.name]
+            return step(asked.flat, office.now(running, at), NOBODY)[0].effect == "allow"
+
+        return office.run(work, lambda _code, _reason: False)
+
+    def _decide_plainly(self, table: Plain, policy: Running, step: Step, inputs: Mapping[str, Any]) -> Decision | None:
         """The answer where there is nothing to record and nothing to do beside; None to take the long way."""
+        office = self._office
         try:
-            with self._office.group.lock:
-                decision, assignments, duties = step(inputs, self._office.now(policy), NOBODY_ANSWERED)
-                if duties or decision.effect == "approve":
+            with office.group.lock:
+                # SOUND: what was looked up before the lock was had may be of a policy that is in force no more.
+                if self._plain is not table or office.group.leading:
+                    return None
+                clock = policy.clock
+                decision, assignments, duties = step(
+                    inputs, 0 if clock is None else office.now(policy, self.settings.clock()), NOBODY
+                )
+                if duties or decision.effect == "approve" or decision.code in UNREADABLE:
                     return None
                 if assignments:
                     policy.machine.content.apply(assignments)
@@ -146,71 +213,91 @@ class Enforcer:
     def _prepare(self) -> None:
         """Note the actions that are decided plainly."""
         office = self._office
-        simple = not (office.recording or office.fault or office.lockdown.locked or self.settings.shadow)
-        routes = self.policies.routes if simple and self.policies else {}
-        self._plain = {name: (policy, policy.machine.steps[a.name]) for name, (policy, a) in routes.items()}
+        with office.group.lock:
+            simple = not (office.recording or office.fault or office.lockdown.locked or self.settings.shadow)
+            routes = self.policies.routes if simple and self.policies else {}
+            self._plain = {n: (w.policy, w.policy.machine.steps[w.action.name]) for n, w in routes.items()}
 
     def _discharged(self, decision: Decision, key: str) -> Decision:
         """Do what the decision obliges to, as far as there are handlers. What is not done is not allowed."""
-        for duty in () if self.settings.shadow else decision.obligations:
+        if not self._office.handled(decision):
+            return decision
+        answer = decision
+        for duty in decision.obligations:
             handler = self.settings.handlers.get(duty.name)
             try:
-                if handler is not None:
-                    handler(*duty.args)
+                if handler is not None and iscoroutine(coroutine := handler(*duty.args)):
+                    coroutine.close()
+                    raise TypeError("its handler is asynchronous, and nobody would await it")
             except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
                 reason = f"the obligation `{duty.name}` was not discharged: {about(error)}"
-                if decision.effect == "allow":
-                    decision = denied(decision, Code.OBLIGATION, reason)
-                self._note_undischarged(decision, key, duty.name, reason)
-        return decision
+                if answer.effect == "allow":
+                    answer = denied(answer, Code.OBLIGATION, reason)
+                self._note_undischarged(decision.serial, duty.name, reason)
+        if key:
+            self._office.run(lambda tx: keys.discharged(tx, key, decision, answer), lambda _code, _reason: None)
+        return answer
 
-    def _note_undischarged(self, decision: Decision, key: str, duty: str, reason: str) -> None:
+    def _note_undischarged(self, serial: int, duty: str, reason: str) -> None:
         def work(tx: Transaction) -> None:
-            data = {"record": decision.serial, "obligation": duty, "reason": reason}
+            data = {"record": serial, "obligation": duty, "reason": reason}
             self._office.books.note(tx, "undischarged", self.settings.clock(), data)
-            keys.replace(tx, key, decision)
 
         self._office.run(work, lambda _code, _reason: None)
 
     def _without_store(self, action: str, inputs: Mapping[str, Any], code: Code, reason: str) -> Decision:
         """The answer when nothing can be kept: a denial, unless the policy says that it may stay open for reading."""
         office = self._office
-        route = self.policies.routes.get(action) if self.policies else None
-        if code is Code.STORE and office.opened and not office.fault and not office.lockdown.locked and route:
-            policy, known = route
-            if known.name in policy.policy.system.fail_open:
+        way = self.policies.way(action) if self.policies else None
+        open_ = code is Code.STORE and office.opened and not office.fault and way is not None and way.fail_open
+        if open_ and way is not None and not office.group.leading:
+            try:
                 with office.group.lock:
-                    decision, _, _ = policy.machine.decide(known.name, inputs, office.now(policy))
-                if decision.effect == "allow":
-                    return replace(decision, code=Code.FAIL_OPEN, reason=f"it only reads, and {reason}")
+                    at = self.settings.clock()
+                    step = way.policy.machine.steps[way.action.name]
+                    decision, _, duties = step(way.flat(inputs), office.now(way.policy, at), NOBODY)
+                    if decision.effect == "allow" and not duties and office.barred(way, at) is None:
+                        return replace(decision, code=Code.FAIL_OPEN, reason=f"it only reads, and {reason}")
+            except InputError as error:
+                return refusal(error.code, str(error))
+            except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
+                return refusal(Code.INTERNAL, about(error))
         return refusal(code, reason)
 
-    def _shown(self, decision: Decision) -> Decision:
+    def shown(self, decision: Decision) -> Decision:
+        """An answer as it is given out: one that is not enforced says so."""
         return replace(decision, shadow=True) if self.settings.shadow else decision
 
     def inputs_of(self, action: str) -> frozenset[str]:
         """The names under which the inputs of an action are given; none when there is no such action."""
-        route = self.policies.routes.get(action) if self.policies else None
-        return frozenset(shape(asked_of_callers(route[1]))) if route else frozenset()
+        way = self.policies.way(action) if self.policies else None
+        return frozenset(way.shape) if way else frozenset()
 
     # People
 
     def questions(self) -> list[Question]:
         """What waits for people, the oldest first; empty as well when it cannot be known."""
         none: list[Question] = []
-        return self.look(questions.open_questions, none)
+        return self.look(lambda tx: questions.open_questions(self._office, tx), none)
+
+    def close_questions(self) -> None:
+        """Deny what nobody has answered in time."""
+        self.look(lambda tx: questions.close_late(self._office, tx), None)
 
     def answer(self, ticket: str, approved: bool, by: str) -> Decision:
         """Answer the question `ticket`: the request is decided again, now, and if it is allowed it has happened.
 
         Denied when there is no such question, when it is too late, when `by` is who asks or may not answer, and of
-        course when the answer is no. Never raises.
+        course when the answer is not True. Never raises.
         """
+        if keys.fault(ticket) or keys.fault(by):
+            return self.shown(refusal(Code.REFUSED, "a ticket and a name are texts"))
         asked: list[Question] = []
-        decision = self._office.run(lambda tx: questions.answer(self._office, tx, ticket, approved, by, asked), refusal)
-        for q in asked[-1:]:
+        yes = approved is True
+        decision = self._office.run(lambda tx: questions.answer(self._office, tx, ticket, yes, by, asked), refusal)
+        for q in asked:
             decision = self._discharged(decision, q.key)
-        return self._shown(decision)
+        return self.shown(decision)
 
     def lock_down(self, officer: str) -> Decision:
         """Deny everything but what policies list for lockdowns. Only officers may."""
@@ -218,7 +305,7 @@ class Enforcer:
 
     def report_fault(self, reason: str) -> Decision:
         """A proof does not hold, or something else on which decisions rest: lockdown, until an officer lifts it."""
-        return self._change_lockdown(ENTERED, "", self._office.lockdown.fault, reason)
+        return self._change_lockdown(ENTERED, "", self._office.lockdown.fault, str(reason))
 
     def lift_lockdown(self, officer: str) -> Decision:
         """Go on as before. Any officer may, always."""
@@ -228,19 +315,25 @@ class Enforcer:
         office = self._office
 
         def work(tx: Transaction) -> Decision:
-            at = self.settings.clock()
-            decision = change(at)
+            self._plain = {}
+            decision = change(self.settings.clock())
             if decision.effect == "allow":
-                tx.put(LOCKDOWN, STATE, office.lockdown.to_bytes())
-                office.books.note(tx, event, at, {"by": by, "reason": reason})
+                office.write_lockdown(tx, office.books, event, by, reason)
             return decision
 
         def on_fault(code: Code, fault: str) -> Decision:
-            # SOUND: a lockdown that cannot be written down holds all the same, here; to lift one, it has to be.
+            # SOUND: a lockdown that cannot be written down holds all the same, here, and is written down as soon as
+            # that can be done; to lift one, it has to be.
             if event == LIFTED:
                 return refusal(code, fault)
-            with office.group.lock:
-                return replace(change(self.settings.clock()), reason=f"in this enforcer only: {fault}")
+            try:
+                with office.group.lock:
+                    decision = change(self.settings.clock())
+                    if decision.effect == "allow":
+                        office.unsaved = event, by, reason
+                    return replace(decision, reason=f"in this enforcer only: {fault}")
+            except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
+                return refusal(Code.INTERNAL, about(error))
 
         decision = office.run(work, on_fault)
         self._prepare()
@@ -252,16 +345,10 @@ class Enforcer:
         """Go on under another bundle, all at once, with the state there is. Raises `BundleError`, `SettingsError` or
         `StoreError`, and changes nothing, unless all it promises is proved and its invariants hold of that state."""
         office = self._office
-        policies = office.policies_of(bundle)
-        current = self.policies
-        if current is None:
-            office.load(bundle)
-        else:
-            # Not `office.run`: a fault here is whoever asks for the reload to know, and no reason to deny requests.
-            office.group.run(lambda tx: office.switch(tx, policies), office)
+        policies, current = office.policies_of(bundle), self.policies
+        office.switch(policies, self._prepare)
+        if current is not None:
             self._previous.append(current.bundle)
-        office.fault = None
-        self._prepare()
 
     def roll_back(self) -> None:
         """Go back to the bundle before the last `reload`. Raises as `reload` does."""
@@ -272,7 +359,9 @@ class Enforcer:
 
     def close(self) -> None:
         """Let go of the store. From now on, everything is denied."""
-        with self._office.group.lock:
-            self._office.fault = (Code.STORE, "the enforcer is closed")
+        office = self._office
+        office.run(office.sign, lambda _code, _reason: None)
+        with office.group.lock:
+            office.fault = (Code.STORE, "the enforcer is closed")
             self._plain = {}
-            self._office.group.store.close()
+            office.group.store.close()

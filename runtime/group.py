@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Around(Protocol):
-    """What has to happen at the two ends of each hold."""
+    """What has to happen at the two ends of each hold. `back` is called whenever a hold that has begun was not kept."""
 
     def begin(self, tx: Transaction) -> None: ...
 
@@ -30,6 +30,7 @@ class Around(Protocol):
 @dataclass(slots=True, eq=False)
 class _Job(Generic[T]):
     work: Callable[[Transaction], T]
+    around: Around
     woken: threading.Event = field(default_factory=threading.Event)
     leads: bool = False
     done: bool = False
@@ -49,70 +50,97 @@ class Group:
         self._busy = False
         self._leader = 0
 
+    @property
+    def leading(self) -> bool:
+        """Whether this very thread is within a hold."""
+        return self._leader == threading.get_ident()
+
     def run(self, work: Callable[[Transaction], T], around: Around) -> T:
         """What `work` returns, once the hold in which it ran is kept. Raises what it raises, or `StoreError`; then
-        nothing of it was kept. It may be called more than once, if what others do in the same hold fails."""
-        if self._leader == threading.get_ident():
+        nothing of it was kept. It may be called more than once, if what others do in the same hold fails. Work with
+        the same `around` shares holds."""
+        if self.leading:
             raise StoreError("a request was made from within the decision of another")
-        job = _Job(work)
+        job = _Job(work, around)
         with self._guard:
             self._waiting.append(job)
             if not self._busy:
                 self._busy = job.leads = True
-        if not job.leads:
-            job.woken.wait()
-        if not job.done:
-            self._lead(around)
+        try:
+            if not job.leads:
+                job.woken.wait()
+            if not job.done:
+                self._lead()
+        except BaseException:
+            self._leave(job)
+            raise
         if job.fault is not None:
             raise job.fault
         return job.result  # type: ignore[return-value]  # done, and without a fault
 
-    def _lead(self, around: Around) -> None:
+    def _lead(self) -> None:
         """Do what is waiting, one's own job among it; then somebody else leads."""
         with self._guard:
-            jobs, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            around = self._waiting[0].around
+            jobs = self._waiting[: self._most]
+            jobs = jobs[: next((i for i, j in enumerate(jobs) if j.around is not around), len(jobs))]
+            del self._waiting[: len(jobs)]
         try:
             with self.lock:
                 self._leader = threading.get_ident()
-                self._hold(jobs, around)
+                try:
+                    self._hold(jobs, around)
+                finally:
+                    self._leader = 0
         finally:
-            self._leader = 0
-            with self._guard:
-                if self._waiting:
-                    self._waiting[0].leads = True
-                    self._waiting[0].woken.set()
-                else:
-                    self._busy = False
+            self._pass_on()
             for job in jobs:
                 if not job.done:
                     job.fault, job.done = StoreError("the decision was interrupted"), True
                 job.woken.set()
 
+    def _pass_on(self) -> None:
+        with self._guard:
+            self._busy = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].leads = True
+                self._waiting[0].woken.set()
+
+    def _leave(self, job: _Job[Any]) -> None:
+        """The thread of `job` was interrupted while it waited, and must not be waited for."""
+        with self._guard:
+            waits = job in self._waiting
+            if waits:
+                self._waiting.remove(job)
+        if waits and job.leads:
+            self._pass_on()
+
     def _hold(self, jobs: list[_Job[Any]], around: Around) -> None:
         left = list(jobs)
         while left:
             job: _Job[Any] | None = None
+            begun = False
             try:
                 with self.store.hold() as tx:
+                    begun = True
                     around.begin(tx)
                     for job in left:
                         job.result = job.work(tx)
                     job = None
                     around.end(tx)
-            except StoreError as error:
-                around.back()
-                for each in left:
-                    each.fault, each.done = error, True
-                return
-            except Exception as error:
-                around.back()
+            except Exception as error:  # noqa: BLE001 it is raised where the work was asked for
+                if begun:
+                    around.back()
                 if job is None:
-                    raise
+                    for each in left:
+                        each.fault, each.done = error, True
+                    return
                 # Not the fault of the others, who try again without it.
                 job.fault, job.done = error, True
                 left.remove(job)
             except BaseException:
-                around.back()
+                if begun:
+                    around.back()
                 raise
             else:
                 for each in left:

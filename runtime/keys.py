@@ -4,59 +4,78 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
 
 from policydsl.core.read_json import MalformedError, Reader, parse
 from policydsl.core.to_json import dumps
 from runtime import decision_json
 from runtime.decision import Decision
 from runtime.store import StoreError, Transaction
+from runtime.store_hold import names_not_kept
 
 KEY = "key"
 
 
-class Reused:
-    """The key was used for another request."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was answered to the request with the digest `request`. `open` says that handlers are still to do what the
+    answer obliges to, as far as anybody knows."""
+
+    request: str
+    decision: Decision
+    open: bool
 
 
-_REQUEST: Final = "request"
+def fault(key: object) -> str:
+    """Why something is no key, or ""."""
+    return "" if isinstance(key, str) and not names_not_kept((key,)) else "a key is a text"
 
 
-def find(tx: Transaction, key: str, action: str, inputs: Mapping[str, Any]) -> Decision | type[Reused] | None:
-    """What was answered to this request under this key, if anything was. Raises `StoreError`."""
+def find(tx: Transaction, key: str) -> Kept | None:
+    """What was answered under this key, if anything was. Raises `StoreError`."""
     note = tx.get(KEY, key)
     if note is None:
         return None
     try:
         r = Reader(parse(note.decode()), f"key {key}")
-        r.fields(_REQUEST, "decision")
-        return decision_json.from_data(r["decision"].value) if r[_REQUEST].text() == _digest(action, inputs) else Reused
+        r.fields("request", "decision", "open")
+        decision = decision_json.from_data(r["decision"].value)
+        return Kept(r["request"].text(), decision, r["open"].any_scalar() is True)
     except (MalformedError, UnicodeDecodeError) as error:
         raise StoreError(f"what was answered under the key `{key}` cannot be read: {error}") from error
 
 
-def keep(tx: Transaction, key: str, action: str, inputs: Mapping[str, Any], decision: Decision) -> None:
-    """Remember what was answered; nothing without a key."""
-    if key:
-        note = {_REQUEST: _digest(action, inputs), "decision": decision_json.to_data(decision)}
-        tx.put(KEY, key, dumps(note).encode())
+def keep(tx: Transaction, key: str, kept: Kept) -> None:
+    """Remember what was answered."""
+    note = {"request": kept.request, "decision": decision_json.to_data(kept.decision), "open": kept.open}
+    tx.put(KEY, key, dumps(note).encode())
 
 
-def replace(tx: Transaction, key: str, decision: Decision) -> None:
-    """Another answer under a key that has one: a person has spoken, or what had to be done was not done."""
-    note = tx.get(KEY, key)
-    if note is not None:
-        known = Reader(parse(note.decode()))
-        data = {_REQUEST: known[_REQUEST].text(), "decision": decision_json.to_data(decision)}
-        tx.put(KEY, key, dumps(data).encode())
+def replace(tx: Transaction, key: str, decision: Decision, *, open_: bool = False) -> None:
+    """Another answer under a key that has one: a person has spoken, or nobody has."""
+    known = find(tx, key) if key else None
+    if known is not None:
+        keep(tx, key, Kept(known.request, decision, open_))
 
 
-def _digest(action: str, inputs: Mapping[str, Any]) -> str:
-    text = json.dumps([action, dict(inputs)], sort_keys=True, default=_other)
+def discharged(tx: Transaction, key: str, decision: Decision, answer: Decision) -> None:
+    """What `decision` obliges to was done, or tried; that makes it this `answer`, unless there is another by now."""
+    known = find(tx, key)
+    if known is not None and known.decision == decision:
+        keep(tx, key, Kept(known.request, answer, False))
+
+
+def digest(action: object, inputs: object) -> str:
+    """What two requests share if and only if they are the same."""
+    try:
+        given = dict(inputs) if isinstance(inputs, Mapping) else inputs
+        text = json.dumps([action, given], sort_keys=True, default=_other)
+    except (TypeError, ValueError, RecursionError):
+        text = "a request that cannot be written down, and was denied for that"
     return sha256(text.encode()).hexdigest()
 
 
 def _other(value: object) -> object:
-    """Collections in any order; else what it looks like."""
-    return sorted(map(repr, value)) if isinstance(value, set | frozenset) else repr(value)
+    """Collections in any order; else what it is."""
+    return sorted(map(repr, value)) if isinstance(value, set | frozenset) else type(value).__name__

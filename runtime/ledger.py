@@ -6,37 +6,50 @@ have decided since; when a hold fails, `back` makes it again what it was before 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from policydsl.core.read_json import MalformedError
-from policydsl.core.system import Action
 from policydsl.core.types import Value
 from policydsl.regular_find import TooLongError
 from policydsl.regular_find import replace as redacted
 from policydsl.state import Keys
 from policydsl.trace import Cell, Change
+from runtime import heads
 from runtime.content import Content, Undo
 from runtime.decision import Decision
-from runtime.desk import REDACT, Settled, all_inputs
+from runtime.desk import Settled
 from runtime.merkle import Frontier
-from runtime.policies import Policies, Running
-from runtime.records import Entry, Event, Start, entry_bytes, event_bytes, from_bytes, start_bytes, start_of
+from runtime.policies import Policies, Running, Way
+from runtime.records import Entry, Event, Record, Start, entry_bytes, event_bytes, from_bytes, start_bytes, start_of
 from runtime.stand_in import REDACTED, conceal
 from runtime.store import Row, StoreError, Transaction
+from runtime.store_hold import not_kept
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 TREE, FRONTIER = "tree", "frontier"
+HEAD, LATEST = "head", "latest"
+
+
+class ReplacedError(StoreError):
+    """Another enforcer of the same store goes on under another policy."""
 
 
 class Ledger:
-    """The books about `policies`. Without `recording`, nothing is written but notes, and nobody else can write."""
+    """The books about `policies`. Without `recording`, nothing is written but notes, and nobody else can write.
+
+    `signed` is how many records the latest signed head covers.
+    """
 
     def __init__(self, policies: Policies, recording: bool) -> None:
         self.policies = policies
         self.recording = recording
         self.size = 0
         self.tree = Frontier()
+        self.signed = 0
         self.events: list[Event] = []
         self._done: list[tuple[Content, Undo]] = []
         self._before = (0, self.tree)
@@ -60,16 +73,23 @@ class Ledger:
         for content, undo in reversed(self._done):
             content.undo(undo)
         self._done = []
-        self.size, self.tree = self._before
+        self.size, tree = self._before
+        self.tree = tree.copy()
+
+    def sign(self, tx: Transaction, at: int, key: Ed25519PrivateKey) -> None:
+        """Note a signed head of all that is recorded."""
+        head = heads.sign(heads.Head(self.size, self.tree.root(), at), key)
+        tx.put(HEAD, LATEST, heads.to_text(head).encode("ascii"))
+        self.signed = self.size
 
     # Decisions and events
 
     def enter(
         self,
         tx: Transaction,
-        policy: Running,
-        action: Action,
+        way: Way,
         settled: Settled,
+        given: Mapping[str, Any],
         granted: Mapping[str, Value],
         now: int,
         at: int,
@@ -77,6 +97,7 @@ class Ledger:
         shadow: bool,
     ) -> Decision:
         """Do what was settled, and write it down. The answer has the number of the record."""
+        policy = way.policy
         content = policy.machine.content
         changes: tuple[Change, ...] = ()
         rows: list[Row] = []
@@ -88,17 +109,18 @@ class Ledger:
                 rows = [Row(policy.name, var, keys, value) for var, keys, value in content.touched(undo)]
         if not self.recording:
             return settled.decision
-        serial = self._append(tx, _entry(self.size, at, policy, action, settled, granted, now, changes, key, shadow))
-        tx.put_rows(rows)
+        serial = self._append(tx, _entry(self.size, at, way, settled, given, granted, now, changes, key, shadow))
+        if rows:
+            tx.put_rows(rows)
         return replace(settled.decision, serial=serial)
 
-    def refuse(self, tx: Transaction, decision: Decision, action: str, at: int, key: str, shadow: bool) -> Decision:
+    def refuse(self, tx: Transaction, decision: Decision, action: object, at: int, key: str, shadow: bool) -> Decision:
         """Write down the denial of a request that belongs to no policy."""
         if not self.recording:
             return decision
         mode = "shadow" if shadow else "enforce"
         code, reason = decision.code.value, decision.reason
-        record = entry_bytes(self.size, at, "", "", _plain(action), {}, "deny", code, reason, key=key, mode=mode)
+        record = entry_bytes(self.size, at, "", "", plain(action), {}, "deny", code, reason, key=key, mode=mode)
         return replace(decision, serial=self._append(tx, record))
 
     def note(self, tx: Transaction, event: str, at: int, data: Mapping[str, Any]) -> None:
@@ -119,7 +141,11 @@ class Ledger:
         if not self.recording:
             return
         self.size = tx.size()
-        frontier = tx.get(TREE, FRONTIER)
+        frontier, head = tx.get(TREE, FRONTIER), tx.get(HEAD, LATEST)
+        try:
+            self.signed = heads.from_text(head.decode("ascii")).size if head is not None else 0
+        except (MalformedError, UnicodeDecodeError) as error:
+            raise StoreError(f"the head of the log cannot be read: {error}") from error
         try:
             self.tree = Frontier.from_bytes(frontier) if frontier is not None else Frontier()
         except ValueError as error:
@@ -139,50 +165,69 @@ class Ledger:
         tx.clear_rows(policy.name)
         tx.put_rows([Row(policy.name, *row) for row in policy.machine.content.rows()])
 
-    def load(self, policy: Running, rows: Iterable[tuple[str, Keys, Value]]) -> None:
+    def load(self, policy: Running, rows: Sequence[tuple[str, Keys, Value]]) -> None:
         """Have exactly these rows. Raises `StoreError` for one that the policy does not know."""
-        try:
-            policy.machine.content.load(rows)
-        except KeyError as error:
-            raise StoreError(f"the store has rows of `{error.args[0]}`, which `{policy.name}` does not know") from error
+        known = policy.machine.content.numbers
+        for var, _, _ in rows:
+            if var not in known:
+                raise StoreError(f"the store has rows of `{var}`, which `{policy.name}` does not know")
+        policy.machine.content.load(rows)
 
     def catch_up(self, tx: Transaction) -> None:
-        """Do what others have recorded since. Raises `StoreError` when that cannot be followed."""
+        """Do what others have recorded since. Raises `StoreError`, and does nothing, when that cannot be followed."""
         if tx.size() == self.size:
             return
-        stale = False
-        for record in tx.since(self.size):
-            try:
-                found = from_bytes(record)
-            except MalformedError as error:
-                raise StoreError(f"record {self.size} is not one: {error}") from error
-            stale |= self._follow(found)
-            self.tree.append(record)
-            self.size += 1
-        if stale:
-            for policy in self.policies.running:
-                self.load(policy, rows_of(tx, policy.name))
+        if tx.size() < self.size:
+            raise StoreError(f"the store has {tx.size()} records, and had {self.size}")
+        texts = tx.since(self.size)
+        found = [_read(n, text) for n, text in enumerate(texts, self.size)]
+        anew = self._begun_anew(found)
+        moves: list[tuple[Content, Change]] = []
+        for record in found:
+            if isinstance(record, Entry) and record.changes and (policy := self.policies.named(record.system)):
+                content = policy.machine.content
+                moves += [(content, c) for c in record.changes]
+                anew = anew or not all(_followed(content, c) for c in record.changes)
+        rows = [(p, rows_of(tx, p.name)) for p in self.policies.running] if anew else []
+        tree = self.tree.copy()
+        for text in texts:
+            tree.append(text)
+        # What follows cannot fail half-way, but for rows of unknown variables, which make everything fail from here on.
+        for policy, its in rows:
+            self.load(policy, its)
+        for content, c in () if anew else moves:
+            content.set([(c.var, c.keys, c.after)])
+        self.events += [record for record in found if isinstance(record, Event)]
+        self.tree, self.size = tree, self.size + len(texts)
 
-    def _follow(self, record: Entry | Event) -> bool:
-        """Do what one record says; whether the rows must be read again instead."""
-        if isinstance(record, Event):
-            start = start_of(record)
-            policy = start and self.policies.named(start.system)
+    def _begun_anew(self, records: Sequence[Record]) -> bool:
+        """Whether some policy of ours was begun anew, as it is. Raises `ReplacedError` when it goes on otherwise."""
+        starts = [start_of(r) for r in records if isinstance(r, Event)]
+        last = {s.system: s for s in starts if s is not None}
+        ours = [(p, last[p.name]) for p in self.policies.running if p.name in last]
+        for policy, start in ours:
             # SOUND: who goes on under a policy that others have replaced decides by rules that hold no more.
-            if start and policy and start.policy != policy.policy.digest:
-                raise StoreError(f"the policy `{start.system}` was replaced by another enforcer; load the new one")
-            self.events.append(record)
-            return policy is not None
-        policy = self.policies.named(record.system)
-        if policy is None or not record.changes:
-            return False
-        content = policy.machine.content
-        if any(
-            content.numbers.get(c.var) in content.patterns or REDACTED in (c.before, c.after) for c in record.changes
-        ):
-            return True
-        content.set((c.var, c.keys, c.after) for c in record.changes)
-        return False
+            if start.policy != policy.policy.digest:
+                raise ReplacedError(f"the policy `{start.system}` was replaced by another enforcer; load the new one")
+            if dict(start.params) != policy.machine.content.params:
+                raise ReplacedError(f"another enforcer runs `{start.system}` with other parameters")
+        return bool(ours)
+
+
+def _read(n: int, text: bytes) -> Record:
+    try:
+        found = from_bytes(text)
+    except MalformedError as error:
+        raise StoreError(f"record {n} is not one: {error}") from error
+    if found.n != n:
+        raise StoreError(f"record {n} says that it is number {found.n}")
+    return found
+
+
+def _followed(content: Content, c: Change) -> bool:
+    """Whether a change says all about what became of the rows of its variable."""
+    number = content.numbers.get(c.var)
+    return number is not None and number not in content.patterns and REDACTED not in (c.before, c.after)
 
 
 def rows_of(tx: Transaction, name: str) -> list[tuple[str, Keys, Value]]:
@@ -193,61 +238,80 @@ def rows_of(tx: Transaction, name: str) -> list[tuple[str, Keys, Value]]:
 def _entry(
     n: int,
     at: int,
-    policy: Running,
-    action: Action,
+    way: Way,
     settled: Settled,
+    given: Mapping[str, Any],
     granted: Mapping[str, Value],
     now: int,
     changes: Sequence[Change],
     key: str,
     shadow: bool,
 ) -> bytes:
-    d = settled.decision
-    inputs = all_inputs(action, settled.inputs, now, granted)
-    if inputs is None:
-        given: Mapping[str, Any] = settled.inputs
-        inputs = {_plain(k): _told(v) for k, v in given.items() if isinstance(v, bool | int | str)}
-    hidden = conceal(policy.policy.system, action, inputs, _secrets(action, inputs), settled.duties, changes)
+    d, policy = settled.decision, way.policy
+    obligations: Sequence[tuple[str, tuple[Value, ...]]] = settled.duties
+    redactions: Mapping[str, str | None] = {}
+    if settled.inputs is None:
+        inputs = _readable(way, given)
+    else:
+        inputs = way.whole(settled.inputs, now, granted)
+        if way.redactions and (secrets := _secrets(way, inputs)):
+            hidden = conceal(policy.policy.system, way.action, inputs, secrets, obligations, changes)
+            inputs, obligations, changes = dict(hidden.inputs), hidden.obligations, hidden.changes
+            redactions = hidden.redacted
     return entry_bytes(
         n,
         at,
         policy.name,
         policy.policy.digest,
-        action.name,
-        hidden.inputs,
+        way.action.name,
+        inputs,
         d.effect,
         d.code.value,
         d.reason,
         [r.name for r in d.rules],
-        hidden.obligations,
-        hidden.changes,
+        obligations,
+        changes,
         key,
         "shadow" if shadow else "enforce",
-        hidden.redacted,
+        redactions,
     )
 
 
-def _secrets(action: Action, inputs: Mapping[str, Value]) -> dict[str, Value]:
-    """The inputs that have a part which some rule redacts, and what they are without it, redacted or not."""
+def _readable(way: Way, given: object) -> dict[str, Value]:
+    """Of inputs that are not those of the action, what can be written down; secrets redacted, wherever they stand."""
     found: dict[str, Value] = {}
-    for o in action.obligations:
-        if o.name == REDACT:
-            field, pattern, replacement = (str(getattr(a, "value", "")) for a in o.args)
-            text = found.get(field, inputs.get(field))
-            if isinstance(text, str):
-                try:
-                    told: Value = redacted(pattern, text, replacement)
-                except TooLongError:
-                    told = REDACTED
-                if told != text:
-                    found[field] = told
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        if isinstance(name, str) and value.__class__ in (bool, int, str):
+            kept = plain(_without(way, value)) if isinstance(value, str) else value
+            if not not_kept(kept):
+                found[plain(name)] = kept
     return found
 
 
-def _plain(text: str) -> str:
+def _without(way: Way, text: str) -> str:
+    try:
+        for _, pattern, replacement in way.redactions:
+            text = redacted(pattern, text, replacement)
+    except TooLongError:
+        return REDACTED
+    return text
+
+
+def _secrets(way: Way, inputs: Mapping[str, Value]) -> dict[str, Value]:
+    """The inputs that have a part which some rule redacts, and what they are without it, redacted or not."""
+    found: dict[str, Value] = {}
+    for field, pattern, replacement in way.redactions:
+        text = found.get(field, inputs.get(field))
+        if isinstance(text, str):
+            try:
+                told: Value = redacted(pattern, text, replacement)
+            except TooLongError:
+                told = REDACTED
+            if told != text:
+                found[field] = told
+    return found
+
+
+def plain(text: object) -> str:
     """A text as it can be written down, whatever it is."""
     return str(text).encode("utf-8", "backslashreplace").decode()[:1000]
-
-
-def _told(value: Value) -> Value:
-    return _plain(value) if isinstance(value, str) else value

@@ -29,6 +29,7 @@ class Lockdown:
     def __init__(self, officers: Sequence[str]) -> None:
         self._machine = Machine(lockdown_system())
         self._machine.content.set((OFFICERS, (o,), True) for o in officers)
+        self._noted = self._note()
 
     @property
     def locked(self) -> bool:
@@ -50,16 +51,23 @@ class Lockdown:
 
     def to_bytes(self) -> bytes:
         """The state, without who the officers are; `from_bytes` takes it over."""
+        return self._noted
+
+    def _note(self) -> bytes:
         rows = [[var, list(keys), value] for var, keys, value in self._machine.content.rows() if var != OFFICERS]
         return dumps(rows).encode()
 
     def from_bytes(self, data: bytes) -> None:
+        if data == self._noted:
+            return
         officers = [row for row in self._machine.content.rows() if row[0] == OFFICERS]
         rows = [(var, tuple(keys), value) for var, keys, value in json.loads(data)]
         self._machine.content.load([*officers, *rows])
+        self._noted = self._note()
 
     def _do(self, action: str, inputs: Mapping[str, str | int], now: int) -> Decision:
         decision, assignments, _ = self._machine.decide(action, inputs, now)
         if assignments:
             self._machine.content.apply(assignments)
+            self._noted = self._note()
         return decision

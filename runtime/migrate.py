@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from policydsl.core.from_json import from_json
-from policydsl.core.read_json import MalformedError
-from policydsl.core.system import Expected, Origin, Property, PropertyKind, System
-from policydsl.core.to_json import dumps, to_json
-from policydsl.core.types import Value
+from policydsl.core.read_json import MalformedError, Reader, parse
+from policydsl.core.system import Expected, Origin, Property, PropertyKind, StateVar, System
+from policydsl.core.to_json import digest, dumps, to_json
+from policydsl.core.types import EnumType, Value
+from policydsl.interp import UnfitError
 from policydsl.state import EVERYONE_ELSE, Keys
+from policydsl.to_words import words
 from policydsl.trace import Cell
+from runtime.content import Content
 from runtime.ledger import Ledger, rows_of
 from runtime.policies import Running
 from runtime.store import StoreError, Transaction
 
-CORE, ARCHIVE = "core", "archive"
+CORE, PARAMS, ARCHIVE = "core", "params", "archive"
+Rows = Sequence[tuple[str, Keys, Value]]
 
 
 class MigrationError(StoreError):
     """The state that is there is not fit for the policies that are to go on with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """What a policy was, with its parameters, and the rows that it left."""
+
+    system: System
+    params: Mapping[str, Value]
+    rows: Rows
 
 
 def adopt(tx: Transaction, ledger: Ledger, old: Ledger | None, at: int) -> None:
@@ -27,56 +41,97 @@ def adopt(tx: Transaction, ledger: Ledger, old: Ledger | None, at: int) -> None:
     version of a policy where there is one, and begin with what is new. Raises `MigrationError` and `StoreError`."""
     ledger.take_over(tx)
     for policy in ledger.policies.running:
-        kept = _kept(tx, ledger, old, policy)
-        if kept is None:
+        before = _kept(tx, ledger, old, policy)
+        system, params = policy.policy.system, policy.machine.content.params
+        policy.machine.content.load(policy.first)
+        if before is None:
             ledger.start(tx, policy, at, policy.cells)
+        # Digests, since records name policies by them: what differs in its digest begins anew in the log.
+        elif digest(before.system) == policy.policy.digest and dict(before.params) == params:
+            ledger.load(policy, before.rows)
         else:
-            before, rows = kept
-            if before == policy.policy.system:
-                ledger.load(policy, rows)
-            else:
-                _migrate(tx, ledger, policy, before, rows, at)
-        tx.put(CORE, policy.name, to_json(policy.policy.system).encode())
+            _migrate(tx, ledger, policy, before, at)
+        tx.put(CORE, policy.name, to_json(system).encode())
+        tx.put(PARAMS, policy.name, dumps(params).encode())
     ledger.end(tx)
 
 
-Rows = Sequence[tuple[str, Keys, Value]]
-
-
-def _kept(tx: Transaction, ledger: Ledger, old: Ledger | None, policy: Running) -> tuple[System, Rows] | None:
-    """The version of a policy that was in force before, and its rows."""
+def _kept(tx: Transaction, ledger: Ledger, old: Ledger | None, policy: Running) -> _Version | None:
+    """The version of a policy that was in force before."""
     if not ledger.recording:
         running = old.policies.named(policy.name) if old else None
-        return (running.policy.system, list(running.machine.content.rows())) if running else None
-    core = tx.get(CORE, policy.name)
-    if core is None:
+        if running is None:
+            return None
+        content = running.machine.content
+        return _Version(running.policy.system, content.params, list(content.rows()))
+    core, params = tx.get(CORE, policy.name), tx.get(PARAMS, policy.name)
+    if core is None or params is None:
         return None
     try:
-        system = from_json(core.decode())
+        r = Reader(parse(params.decode()), "parameters")
+        chosen = {name: r[name].any_scalar() for name in r.names()}
+        return _Version(from_json(core.decode()), chosen, rows_of(tx, policy.name))
     except (MalformedError, UnicodeDecodeError) as error:
         raise StoreError(f"the policy `{policy.name}` in the store cannot be read: {error}") from error
-    return system, rows_of(tx, policy.name)
 
 
-def _migrate(tx: Transaction, ledger: Ledger, policy: Running, before: System, rows: Rows, at: int) -> None:
+def _migrate(tx: Transaction, ledger: Ledger, policy: Running, before: _Version, at: int) -> None:
     """What stays keeps its values, what is new starts as it starts, what is gone is put into the archive."""
     system, content = policy.policy.system, policy.machine.content
-    had = {v.name: (v.keys, v.type, v.origin) for v in before.state}
-    stays = {
-        v.name for v in system.state if had.get(v.name) == (v.keys, v.type, v.origin) and v.origin is not Origin.GHOST
-    }
-    gone = [row for row in rows if row[0] not in stays and before.variable(row[0]).origin is not Origin.GHOST]
-    fresh = [row for row in content.rows() if row[0] not in stays]
-    content.load([*(row for row in rows if row[0] in stays), *fresh])
+    try:
+        then = Content(before.system, before.params)
+    except UnfitError as error:
+        raise StoreError(f"the policy `{policy.name}` in the store cannot be read: {error}") from error
+    had = {v.name: v for v in before.system.state}
+    stays = {v.name for v in system.state if v.name in had and _same(had[v.name], v)}
+    rows = [row for v in system.state if v.name in stays for row in _carried(v, before.rows, then, content)]
+    ghosts = {v.name for v in before.system.state if v.origin is Origin.GHOST}
+    gone = [row for row in before.rows if row[0] not in stays | ghosts]
+    content.load([*rows, *(row for row in policy.first if row[0] not in stays)])
     policy.machine.sum_up()
     _check(policy)
     if gone:
-        name = f"{policy.name} {policy.policy.digest}"
-        tx.put(ARCHIVE, name, dumps([[var, list(keys), value] for var, keys, value in gone]).encode())
-    new = sorted(v.name for v in system.state if v.name not in had)
-    removed = sorted(had.keys() - {v.name for v in system.state})
-    ledger.note(tx, "migrated", at, {"system": policy.name, "new": new, "removed": removed, "archived": len(gone)})
+        archived = dumps([[var, list(keys), value] for var, keys, value in gone]).encode()
+        tx.put(ARCHIVE, f"{policy.name} before record {ledger.size}", archived)
+    now = {v.name for v in system.state}
+    data = {
+        "system": policy.name,
+        "new": sorted(now - had.keys()),
+        "changed": sorted(v.name for v in system.state if v.name in had.keys() - stays - ghosts),
+        "removed": sorted(had.keys() - now),
+        "archived": len(gone),
+    }
+    ledger.note(tx, "migrated", at, data)
     ledger.start(tx, policy, at, _cells(content.rows()))
+
+
+def _same(was: StateVar, v: StateVar) -> bool:
+    """Whether a variable is still the same one. An enumeration may have other cases than it had."""
+    types = was.type == v.type or (
+        isinstance(was.type, EnumType) and isinstance(v.type, EnumType) and was.type.name == v.type.name
+    )
+    return types and was.keys == v.keys and was.origin is v.origin and v.origin is not Origin.GHOST
+
+
+def _carried(v: StateVar, rows: Rows, then: Content, now: Content) -> Iterator[tuple[str, Keys, Value]]:
+    """The rows of a variable that stays, in the form that it has now. Raises `MigrationError` when it has none."""
+    number, everyone = now.numbers[v.name], (EVERYONE_ELSE,) * len(v.keys)
+    own = {keys: value for var, keys, value in rows if var == v.name}
+    general = own.pop(everyone, then.first[then.numbers[v.name]])
+    if isinstance(v.type, EnumType):
+        for value in (general, *own.values()):
+            if value not in v.type.cases:
+                raise MigrationError(f"`{v.name}` holds `{value}`, which `{v.type.name}` does not have any more")
+    if not v.keys or number in now.patterns:
+        yield v.name, everyone, general
+    elif any(EVERYONE_ELSE in keys for keys in own):
+        raise MigrationError(f"`{v.name}` was set for everyone at once, which the policy does not do any more")
+    elif general != now.first[number]:
+        raise MigrationError(
+            f"`{v.name}` is {general!r} for all who were never assigned one, and would be {now.first[number]!r}:"
+            " give it its old initial value, or another name"
+        )
+    yield from ((v.name, keys, value) for keys, value in own.items())
 
 
 def _cells(rows: Iterable[tuple[str, Keys, Value]]) -> tuple[Cell, ...]:
@@ -85,11 +140,15 @@ def _cells(rows: Iterable[tuple[str, Keys, Value]]) -> tuple[Cell, ...]:
 
 
 def _check(policy: Running) -> None:
-    # SOUND: proofs start from states in which the invariants hold; from any other they say nothing.
+    # SOUND: proofs start from states in which the invariants hold, and the lemmas that were found beside them; from any
+    # other state they say nothing.
+    kept = "does not hold of the state that is there, so it is kept as it was"
     for prop in policy.policy.system.properties:
         if _promised(prop) and not policy.machine.holds(prop.expr):
-            text = f"`{prop.name}` of `{policy.name}` does not hold of the state that is there, so it is kept as it was"
-            raise MigrationError(text)
+            raise MigrationError(f"`{prop.name}` of `{policy.name}` {kept}")
+    for lemma in policy.policy.lemmas:
+        if not policy.machine.holds(lemma):
+            raise MigrationError(f"a lemma of the proofs of `{policy.name}`, `{words(lemma)}`, {kept}")
 
 
 def _promised(prop: Property) -> bool:

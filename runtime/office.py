@@ -7,26 +7,45 @@ denial with a code, and nothing of the request is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from policydsl.core.system import Action
 from policydsl.core.types import Value
-from runtime import tickets
+from runtime import held, tickets
 from runtime.bundle import Bundle, BundleError
 from runtime.decision import Code, Decision
-from runtime.desk import Settled, as_duties, denied, flat_inputs, settle
+from runtime.desk import Settled, as_duties, denied, read_inputs, settle
 from runtime.group import Group
-from runtime.ledger import Ledger
+from runtime.heads import SigningError, read_private
+from runtime.held import NO_PHASE, Phase
+from runtime.inputs import InputError
+from runtime.ledger import Ledger, ReplacedError
 from runtime.lockdown import ENTERED, LIFTED, Lockdown
 from runtime.migrate import MigrationError, adopt
-from runtime.policies import Policies, Running, start
+from runtime.policies import Policies, Running, SettingsError, Way, start
 from runtime.settings import Settings
 from runtime.store import Store, StoreError, Transaction
 from runtime.store_memory import MemoryStore
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 T = TypeVar("T")
 LOCKDOWN, STATE = "lockdown", "state"
+NOBODY: Mapping[str, Value] = {}
+"""What people have answered, before anybody was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came. `way` is None for an unknown action, and `flat`, the inputs of the core, for inputs that
+    are not those of the action: then `fault` says why."""
+
+    action: str
+    given: Mapping[str, Any]
+    way: Way | None
+    flat: Mapping[str, Value] | None = None
+    fault: InputError | None = None
 
 
 class Office:
@@ -40,8 +59,12 @@ class Office:
         self.fault: tuple[Code, str] | None = (Code.BUNDLE, "no bundle was loaded")
         self.ledger: Ledger | None = None
         self.opened = False
+        self.unsaved: tuple[str, str, str] | None = None
+        """A lockdown that holds here and is not yet in the store: event, who, why."""
+        self._signer: Ed25519PrivateKey | None = None
         self._known = frozenset({*settings.handlers, *settings.promised})
-        self._before: tuple[Ledger | None, bool, bytes] = (None, False, b"")
+        self._changed_by_others = False
+        self._before: tuple[bool, bytes, int] = (False, b"", 0)
 
     # Holds of the store
 
@@ -54,6 +77,8 @@ class Office:
         except MigrationError as error:
             self.fault = (Code.BUNDLE, str(error))
             return on_fault(*self.fault)
+        except ReplacedError as error:
+            return on_fault(Code.BUNDLE, str(error))
         except StoreError as error:
             return on_fault(Code.STORE, str(error))
         except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
@@ -61,26 +86,40 @@ class Office:
 
     def begin(self, tx: Transaction) -> None:
         """Before the work of a hold: see what is there, and what others have done."""
-        self._before = self.ledger, self.opened, self.lockdown.to_bytes()
         ledger = self.books
+        self._before = self.opened, self.lockdown.to_bytes(), ledger.signed
         if not self.opened:
+            # Until the hold is kept, `back` goes back to here.
             adopt(tx, ledger, None, self.settings.clock())
-            self._read_lockdown(tx)
-            self.opened = True
+            self._changed_by_others = True
         ledger.begin(tx)
-        if any(e.event in (ENTERED, LIFTED) for e in ledger.events):
-            self._read_lockdown(tx)
+        # SOUND: until it has been read, in whichever hold, a lockdown by others is not forgotten.
+        self._changed_by_others |= any(e.event in (ENTERED, LIFTED) for e in ledger.events)
         ledger.events.clear()
+        if self._changed_by_others:
+            self.read_lockdown(tx)
+        self._save_lockdown(tx, ledger)
+        self._before = self._before[0], self.lockdown.to_bytes(), ledger.signed
+        self._changed_by_others, self.opened = False, True
 
     def end(self, tx: Transaction) -> None:
         """After the work of a hold."""
-        self.books.end(tx)
+        ledger = self.books
+        ledger.end(tx)
+        if self._signer is not None and ledger.size - ledger.signed >= self.settings.sign_every:
+            self.sign(tx)
 
     def back(self) -> None:
         """A hold has failed: everything is as it was before."""
-        self.ledger, self.opened, locked = self._before
+        self.opened, locked, self.books.signed = self._before
         self.books.back()
         self.lockdown.from_bytes(locked)
+
+    def handled(self, decision: Decision) -> bool:
+        """Whether there are handlers that have to do something because of a decision."""
+        if self.settings.shadow or not decision.obligations:
+            return False
+        return any(duty.name in self.settings.handlers for duty in decision.obligations)
 
     @property
     def books(self) -> Ledger:
@@ -88,10 +127,30 @@ class Office:
             raise StoreError("there is nothing to enforce")
         return self.ledger
 
-    def _read_lockdown(self, tx: Transaction) -> None:
+    def sign(self, tx: Transaction) -> None:
+        """Note a signed head of the log, if there is a key and something new."""
+        ledger = self.books
+        if self._signer is not None and ledger.recording and ledger.size != ledger.signed:
+            ledger.sign(tx, self.settings.clock(), self._signer)
+
+    def read_lockdown(self, tx: Transaction) -> None:
+        """Take over what the store says of lockdown, unless a lockdown here has yet to be written there."""
         note = tx.get(LOCKDOWN, STATE)
-        if note is not None:
+        if note is not None and self.unsaved is None:
             self.lockdown.from_bytes(note)
+
+    def _save_lockdown(self, tx: Transaction, ledger: Ledger) -> None:
+        if self.unsaved is not None:
+            if tx.get(LOCKDOWN, STATE) == self.lockdown.to_bytes():
+                self.unsaved = None
+            else:
+                event, by, reason = self.unsaved
+                self.write_lockdown(tx, ledger, event, by, reason)
+
+    def write_lockdown(self, tx: Transaction, ledger: Ledger, event: str, by: str, reason: str) -> None:
+        """Write down that lockdown was entered or lifted."""
+        tx.put(LOCKDOWN, STATE, self.lockdown.to_bytes())
+        ledger.note(tx, event, self.settings.clock(), {"by": by, "reason": reason})
 
     # Bundles
 
@@ -107,65 +166,124 @@ class Office:
 
     def load(self, bundle: Bundle | BundleError) -> None:
         """Begin with a bundle. What the store has is taken over when it is first held."""
+        if self.settings.sign is not None:
+            try:
+                self._signer = read_private(self.settings.sign)
+            except SigningError as error:
+                raise SettingsError(f"the log cannot be signed: {error}") from error
         self.ledger = Ledger(self.policies_of(bundle), self.recording)
         self.fault = None
 
-    def switch(self, tx: Transaction, policies: Policies) -> None:
-        """Go on under other policies from here on. Raises `MigrationError` when the state is not fit for them."""
-        old = self.books
-        old.end(tx)
+    def switch(self, policies: Policies, after: Callable[[], None]) -> None:
+        """Go on under other policies from here on, all at once, and call `after` before anybody else decides. Raises
+        `MigrationError` when the state is not fit for them, and `StoreError`; then nothing has changed."""
         new = Ledger(policies, self.recording)
-        adopt(tx, new, old, self.settings.clock())
-        new.begin(tx)
-        self.ledger = new
+        self.group.run(lambda tx: adopt(tx, new, self.ledger, self.settings.clock()), _Switch(self, new, after))
 
     # Requests
 
-    def now(self, policy: Running) -> int:
-        """The time of a request, 0 where there is none. It stands still while the clock is a little behind."""
+    def read(self, action: str, given: Mapping[str, Any]) -> Asked:
+        """A request, as far as the policies know it."""
+        way = self.books.policies.way(action)
+        if way is None:
+            return Asked(action, given, None)
+        try:
+            return Asked(action, given, way, read_inputs(way, given))
+        except InputError as error:
+            return Asked(action, given, way, None, error)
+
+    def now(self, policy: Running, at: int) -> int:
+        """The time of a request made at `at`, 0 where there is none. It stands still while the clock is a little
+        behind."""
         if policy.clock is None:
             return 0
-        now = self.settings.clock()
         last = policy.clock.get((), 0)
-        return last if now < last <= now + self.settings.tolerance else now
+        return last if at < last <= at + self.settings.tolerance else at
 
     def decide(
-        self, tx: Transaction, action: str, inputs: Mapping[str, Any], key: str, granted: Mapping[str, Value]
+        self,
+        tx: Transaction,
+        asked: Asked,
+        key: str = "",
+        granted: Mapping[str, Value] = NOBODY,
+        phase: Phase = NO_PHASE,
     ) -> Decision:
         """Decide a request, do what is allowed, and write it down."""
-        ledger, at = self.books, self.settings.clock()
-        shadow = self.settings.shadow
-        route = ledger.policies.routes.get(action)
-        if route is None:
-            answer = refusal(Code.UNKNOWN_ACTION, f"there is no action `{action}`")
-            return ledger.refuse(tx, answer, action, at, key, shadow)
-        policy, known = route
-        now = self.now(policy)
-        settled = self._locked(policy, known, inputs, at) or settle(policy, known, inputs, now, granted, self._known)
-        decision = replace(settled.decision, obligations=as_duties(settled.duties))
-        if decision.effect == "approve":
-            decision = self._ask(tx, policy, known, settled, decision, now, key)
-        return ledger.enter(tx, policy, known, replace(settled, decision=decision), granted, now, at, key, shadow)
+        ledger, at, shadow = self.books, self.settings.clock(), self.settings.shadow
+        way = asked.way
+        if way is None:
+            answer = refusal(Code.UNKNOWN_ACTION, "there is no such action")
+            return ledger.refuse(tx, answer, asked.action, at, key, shadow)
+        now = self.now(way.policy, at)
+        settled = self._settled(way, asked, now, at, granted)
+        decision = settled.decision
+        if settled.duties:
+            decision = replace(decision, obligations=as_duties(settled.duties))
+            if decision.effect == "approve" and not shadow:
+                decision = self._ask(tx, way, settled, decision, now, key, phase)
+            settled = replace(settled, decision=decision)
+        decision = ledger.enter(tx, way, settled, asked.given, granted, now, at, key, shadow)
+        if phase is not NO_PHASE and decision.effect == "allow" and settled.inputs is not None:
+            held.note(tx, phase, way.policy.policy.system, way.action.name, settled.inputs, decision)
+        return decision
 
-    def _locked(self, policy: Running, action: Action, inputs: Mapping[str, Any], at: int) -> Settled | None:
+    def _settled(self, way: Way, asked: Asked, now: int, at: int, granted: Mapping[str, Value]) -> Settled:
+        if (let := self.barred(way, at)) is not None:
+            return Settled(let, None, (), asked.flat)
+        if asked.flat is None:
+            code, reason = (asked.fault.code, str(asked.fault)) if asked.fault else (Code.INTERNAL, "it was not read")
+            return Settled(Decision("deny", code, reason, basis=way.policy.machine.basis), None, (), None)
+        return settle(way, asked.flat, now, granted, self._known)
+
+    def barred(self, way: Way, at: int) -> Decision | None:
+        """The denial of a request in a lockdown, if there is one that concerns it."""
         if not self.lockdown.locked:
             return None
-        let = self.lockdown.lets(action.name in policy.policy.system.recovery, at)
+        let = self.lockdown.lets(way.recovery, at)
         if let.effect == "allow":
             return None
-        return Settled(
-            Decision("deny", Code.LOCKDOWN, let.reason, let.rules, basis=policy.machine.basis), None, (), inputs
-        )
+        return Decision("deny", Code.LOCKDOWN, let.reason, let.rules, basis=way.policy.machine.basis)
 
     def _ask(
-        self, tx: Transaction, policy: Running, action: Action, settled: Settled, decision: Decision, now: int, key: str
+        self, tx: Transaction, way: Way, settled: Settled, decision: Decision, now: int, key: str, phase: Phase
     ) -> Decision:
-        if not self.settings.approvals:
+        if not self.settings.approvals or settled.inputs is None:
             return denied(decision, Code.NO_ROUTE, f"{decision.reason}, and there is nobody to ask")
-        name, flat = f"{policy.name}.{action.name}", flat_inputs(action, settled.inputs)
-        asked = tickets.question(self.settings.fresh(), policy.name, name, flat, settled.duties, now, key)
-        tickets.ask(tx, asked)
-        return replace(decision, ticket=asked.ticket)
+        ticket = self.settings.fresh()
+        tickets.ask(tx, tickets.question(ticket, way, settled.inputs, settled.duties, now, key, phase))
+        return replace(decision, ticket=ticket)
+
+
+class _Switch:
+    """Around a hold in which `new` takes the place of the books of `office`."""
+
+    def __init__(self, office: Office, new: Ledger, after: Callable[[], None]) -> None:
+        self._office = office
+        self._new = new
+        self._after = after
+        self._before = self._now()
+
+    def _now(self) -> tuple[Ledger | None, bool, tuple[Code, str] | None, bytes]:
+        office = self._office
+        return office.ledger, office.opened, office.fault, office.lockdown.to_bytes()
+
+    def begin(self, tx: Transaction) -> None:
+        """What others have done since is not followed: the new books begin with what is there."""
+        self._before = self._now()
+
+    def end(self, tx: Transaction) -> None:
+        office = self._office
+        self._new.end(tx)
+        office.ledger, office.opened, office.fault = self._new, True, None
+        if office.recording:
+            office.read_lockdown(tx)
+        self._after()
+
+    def back(self) -> None:
+        office = self._office
+        office.ledger, office.opened, office.fault, locked = self._before
+        office.lockdown.from_bytes(locked)
+        self._after()
 
 
 def refusal(code: Code, reason: str) -> Decision:

@@ -7,36 +7,37 @@ nothing is heard of it, by the policy's `expire`, which `sweep` asks for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
-from policydsl.core.read_json import MalformedError, Reader, parse
 from policydsl.core.system import Phases
-from policydsl.core.to_json import dumps
-from policydsl.core.types import Value
-from runtime import decision_json
+from runtime import held
 from runtime.decision import Code, Decision
 from runtime.enforcer import Enforcer
+from runtime.held import RESERVE, Held, Phase
 from runtime.office import refusal
-from runtime.store import StoreError, Transaction
-
-RESERVATION = "reservation"
-_PHASES = ("name", "reserve", "commit", "abort", "expire")
+from runtime.store import Transaction
 
 
 class Reservation:
-    """A promise, if `decision` allows it. As a context it is given up when it was not committed in it."""
+    """A promise, if `decision` allows it. As a context it is given up when it was not committed in it.
+
+    `again` says that it was made before, under the same key: what it is for may have been done already.
+    """
 
     def __init__(self, enforcer: Enforcer, name: str, decision: Decision) -> None:
         self.enforcer = enforcer
         self.name = name
         self.decision = decision
-        self.ended = not decision.allowed
+        self.ended = decision.effect != "allow"
 
     @property
     def allowed(self) -> bool:
         return self.decision.allowed
+
+    @property
+    def again(self) -> bool:
+        return self.decision.repeated
 
     def commit(self, **inputs: Any) -> Decision:
         """It is done. `inputs` are those of the committing action that the reservation does not have, as the cost."""
@@ -47,10 +48,10 @@ class Reservation:
         return self._end("abort", {})
 
     def _end(self, how: str, inputs: Mapping[str, Any]) -> Decision:
-        if not self.decision.allowed:
+        if self.decision.effect != "allow":
             return self.decision
         answer = end(self.enforcer, self.name, how, inputs)
-        self.ended = self.ended or answer.allowed
+        self.ended = self.ended or answer.effect == "allow"
         return answer
 
     def __enter__(self) -> Reservation:
@@ -61,19 +62,6 @@ class Reservation:
             self.abort()
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A reservation: the policy, its phases, the inputs with which it was made; how it was ended, and the answer to
-    that."""
-
-    name: str
-    system: str
-    phases: Phases
-    inputs: Mapping[str, Value]
-    ended: str = ""
-    answer: Decision | None = None
-
-
 def reserve(enforcer: Enforcer, action: str, inputs: Mapping[str, Any], key: str) -> Reservation:
     """Ask for a reservation by its action or by the name of the phases (`two phase NAME: …`). Never raises.
 
@@ -81,88 +69,65 @@ def reserve(enforcer: Enforcer, action: str, inputs: Mapping[str, Any], key: str
     """
     found = phases_of(enforcer, action)
     if found is None:
-        return Reservation(enforcer, key, refusal(Code.UNKNOWN_ACTION, f"`{action}` is not done in two phases"))
+        answer = refusal(Code.UNKNOWN_ACTION, f"`{action}` is not done in two phases")
+        return Reservation(enforcer, "", enforcer.shown(answer))
     system, phases = found
-    name, call = key or enforcer.settings.fresh(), f"{system}.{phases.reserve}"
-
-    def then(tx: Transaction, decision: Decision) -> None:
-        if decision.effect == "allow":
-            _keep(tx, Held(name, system, phases, enforcer.flat(call, inputs)))
-
-    return Reservation(enforcer, name, enforcer.decide_within(call, inputs, name, then))
+    name = key or enforcer.settings.fresh()
+    call = f"{system}.{phases.reserve}"
+    return Reservation(enforcer, name, enforcer.decide_within(call, inputs, name, Phase(name, RESERVE)))
 
 
 def end(enforcer: Enforcer, name: str, how: str, inputs: Mapping[str, Any]) -> Decision:
     """End a reservation by "commit", "abort" or "expire". Ended so before, it gets the same answer. Never raises."""
-    held = enforcer.look(lambda tx: _find(tx, name), None)
-    action = str(getattr(held.phases, how)) if held else ""
-    if held is None or not action:
-        why = f"there is no way to {how} `{held.phases.name}`" if held else f"there is no reservation `{name}`"
-        return refusal(Code.RESERVATION, why)
-    call = f"{held.system}.{action}"
-    wanted = enforcer.inputs_of(call)
-    shared = {n: v for n, v in held.inputs.items() if n.partition(".")[0] in wanted}
+    held_ = enforcer.look(lambda tx: held.find(tx, name), None)
+    action = str(getattr(held_.phases, how)) if held_ else ""
+    if held_ is None or not action:
+        why = f"there is no way to {how} `{held_.phases.name}`" if held_ else f"there is no reservation `{name}`"
+        return enforcer.shown(refusal(Code.RESERVATION, why))
+    call = f"{held_.system}.{action}"
+    shared = _shared(held_, enforcer.inputs_of(call))
+    taken = sorted({n.partition(".")[0] for n in shared} & {n.partition(".")[0] for n in inputs})
+    if taken:
+        # SOUND: whose reservation is ended is for the reservation to say, and for nobody else.
+        return enforcer.shown(refusal(Code.RESERVATION, f"`{taken[0]}` is what it was reserved with"))
 
     def before(tx: Transaction) -> Decision | None:
-        now = _find(tx, name)
+        now = held.find(tx, name)
         if now is None or not now.ended:
             return None
         return now.answer if now.ended == how else refusal(Code.RESERVATION, f"it was ended before, by {now.ended}")
 
-    def then(tx: Transaction, decision: Decision) -> None:
-        if decision.effect == "allow":
-            _keep(tx, replace(held, ended=how, answer=decision))
+    return enforcer.decide_within(call, {**shared, **inputs}, "", Phase(name, how), before)
 
-    return enforcer.decide_within(call, {**shared, **inputs}, "", then, before)
+
+def _shared(h: Held, wanted: frozenset[str]) -> dict[str, Any]:
+    return {n: v for n, v in h.inputs.items() if n.partition(".")[0] in wanted}
 
 
 def sweep(enforcer: Enforcer) -> list[tuple[str, Decision]]:
-    """Ask the policy to expire every reservation that is held; those that it let expire, with the answers."""
-    found = [(h.name, end(enforcer, h.name, "expire", {})) for h in held(enforcer) if h.phases.expire]
+    """Let expire what the policy allows to; the reservations, with the answers. Those that it does not let expire yet
+    leave no trace in the log."""
+    found = []
+    for h in open_reservations(enforcer):
+        call = f"{h.system}.{h.phases.expire}"
+        inputs = _shared(h, enforcer.inputs_of(call))
+        if h.phases.expire and enforcer.would_allow(call, inputs):
+            found.append((h.name, end(enforcer, h.name, "expire", {})))
     return [(name, decision) for name, decision in found if decision.effect == "allow"]
 
 
-def held(enforcer: Enforcer) -> list[Held]:
+def open_reservations(enforcer: Enforcer) -> list[Held]:
     """The reservations that are not ended; none when that cannot be known."""
     none: list[Held] = []
-    found = enforcer.look(lambda tx: [_read(name, note) for name, note in tx.notes(RESERVATION)], none)
-    return [h for h in found if not h.ended]
+    return enforcer.look(held.open_, none)
 
 
 def phases_of(enforcer: Enforcer, name: str) -> tuple[str, Phases] | None:
-    """The policy and its phases, by their name or by the action that reserves."""
-    for running in enforcer.policies.running if enforcer.policies else ():
-        for phases in running.policy.system.phases:
-            if name in (
-                phases.name,
-                phases.reserve,
-                f"{running.name}.{phases.name}",
-                f"{running.name}.{phases.reserve}",
-            ):
-                return running.name, phases
-    return None
-
-
-def _keep(tx: Transaction, h: Held) -> None:
-    answer = None if h.answer is None else decision_json.to_data(h.answer)
-    phases = {n: str(getattr(h.phases, n)) for n in _PHASES}
-    note = {"system": h.system, "phases": phases, "inputs": dict(h.inputs), "ended": h.ended, "answer": answer}
-    tx.put(RESERVATION, h.name, dumps(note).encode())
-
-
-def _find(tx: Transaction, name: str) -> Held | None:
-    note = tx.get(RESERVATION, name)
-    return None if note is None else _read(name, note)
-
-
-def _read(name: str, note: bytes) -> Held:
-    try:
-        r = Reader(parse(note.decode()), f"reservation {name}")
-        named, reserve_, commit, abort, expire = (r["phases"][n].text() for n in _PHASES)
-        phases = Phases(named, reserve_, commit, abort, expire)
-        inputs = {n: r["inputs"][n].any_scalar() for n in r["inputs"].names()}
-        answer = r["answer"].value
-        decision = None if answer is None else decision_json.from_data(answer)
-        return Held(name, r["system"].text(), phases, inputs, r["ended"].text(), decision)
-    except (MalformedError, UnicodeDecodeError) as error:
-        raise StoreError(f"the reservation {name} cannot be read: {error}") from error
+    """The policy and its phases, by their name or by the action that reserves; None when several have it."""
+    found = [
+        (running.name, phases)
+        for running in (enforcer.policies.running if enforcer.policies else ())
+        for phases in running.policy.system.phases
+        if name in (phases.name, phases.reserve, f"{running.name}.{phases.name}", f"{running.name}.{phases.reserve}")
+    ]
+    return found[0] if len(found) == 1 else None

@@ -31,6 +31,7 @@ class Settings:
     - `unproved`: run a bundle whose promises are not all proved; each decision says so.
     - `shadow`: decide and record, but enforce nothing.
     - `meter` takes notes of all decisions.
+    - `sign`: a private key (PEM) with which the head of the log is signed, at the end and every `sign_every` records.
     """
 
     clock: Callable[[], int]
@@ -46,3 +47,5 @@ class Settings:
     unproved: bool = False
     shadow: bool = False
     meter: Meter | None = None
+    sign: str | None = None
+    sign_every: int = 1_000

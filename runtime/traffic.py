@@ -48,11 +48,11 @@ def read_line(line: str, number: int) -> Recorded | None:
 def replay_traffic(policies: Policies, requests: Iterable[Recorded]) -> Iterator[tuple[Recorded, Decision]]:
     """Each request with what would have been decided. Where no time was recorded, it stands still."""
     for request in requests:
-        route = policies.routes.get(request.action)
-        if route is None:
+        way = policies.way(request.action)
+        if way is None:
             yield request, Decision("deny", Code.UNKNOWN_ACTION, f"there is no action `{request.action}`")
             continue
-        policy, action = route
+        policy, action = way.policy, way.action
         own = by_enforcer(action)
         given = {n: v for n, v in request.inputs.items() if n not in own}
         granted: dict[str, Value] = {n: v for n, v in request.inputs.items() if n in own - {NOW}}
