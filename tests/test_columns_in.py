@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policydsl.core.expr import conj, eq, lt, matches, number
+from policydsl.core.expr import Const, conj, eq, lt, matches, number
 from policydsl.core.read_json import MalformedError
 from policydsl.core.system import Action, Effect, Guard, GuardKind, Input, Obligation, System
 from policydsl.core.types import BOOL, INT, STRING
@@ -125,8 +125,9 @@ def test_dictionaries_may_be_odd() -> None:
     asked = [Request("some", there(r)) for r in rows.to_pylist()]
     same(from_arrow(SYSTEM, rows, "some"), asked)
     state = initial(SYSTEM)
-    twice = System("t", (), (), (Action("some", (WHO, Input("b", BOT)), (
-        Guard(GuardKind.REQUIRE, eq(WHO.ref, Input("b", BOT).ref), "differ"),), ()),), ())  # fmt: skip
+    same_as = conj(eq(WHO.ref, Input("b", BOT).ref), eq(WHO.ref, Const("ann", BOT)))
+    action = Action("some", (WHO, Input("b", BOT)), (Guard(GuardKind.REQUIRE, same_as, "differ"),), ())
+    twice = System("t", (), (), (action,), ())
     (found,) = from_arrow(twice, pa.table({"principal": who[:2], "b": ["ann", "ann"]}), "some").tables
     assert decide_table(twice, state, found).allowed.tolist() == [True, True]
 

@@ -9,8 +9,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policydsl.core.system import NOW, System
-from policydsl.core.types import EntityType, EnumType, Value
+from policydsl.core.expr import TRUE, ZERO, add, le, number
+from policydsl.core.system import (
+    CLOCK,
+    NOW,
+    Action,
+    Effect,
+    Guard,
+    GuardKind,
+    Input,
+    Obligation,
+    Origin,
+    RuleUse,
+    StateVar,
+    System,
+    Write,
+)
+from policydsl.core.types import INT, EntityType, EnumType, Value
 from policydsl.interp import Request, decide, initial, run
 from policydsl.trace import Cell, Decision
 from runtime import columns_replay
@@ -112,6 +127,44 @@ def test_only_what_depends_on_others_is_stepped_through() -> None:
     assert found.stepped == {"send", "check"}
     assert agree(system, timed(("look", 1), ("count", 2), ("check", 3))).stepped == frozenset()
     assert agree(system, timed(("send", 3))).stepped == {"send"}
+
+
+def test_what_is_stepped_through_finds_the_state_that_others_leave() -> None:
+    text = """
+    entity Bot
+    state a: Int = 0
+    state b: Int = 0
+    action first(principal: Bot) { a += 1 }
+    action next(principal: Bot) { b := a }
+    action last(principal: Bot) { require b > 0 }
+    """
+    asked = [Request(n, {"principal": "p"}) for n in ("last", "first", "last", "next", "last")]
+    found = agree(program(text).system, asked)
+    assert found.stepped == {"first", "next", "last"}
+    assert [d.effect for d in found] == ["deny", "allow", "deny", "allow", "allow"]
+
+
+def test_rules_and_duties_are_part_of_an_answer() -> None:
+    n = StateVar("n", (), INT, ZERO)
+    some, whose = le(number(1), n.ref), Guard(GuardKind.REQUIRE, TRUE, "")
+    count = Action("count", (), (), (Write("n", (), add(n.ref, number(1))),))
+    for rules, duties in (
+        ((RuleUse("r", "permit", some),), ()),
+        ((), (Obligation("log", (), some, Effect.ALLOW),)),
+        ((), (Obligation("log", (n.ref,), TRUE, Effect.ALLOW),)),
+    ):
+        ask = Action("ask", (), (whose,), (), rules, duties)
+        system = System("s", (), (n,), (count, ask), ())
+        agree(system, [Request(name) for name in ("ask", "count", "ask", "count", "ask")])
+
+
+def test_a_clock_that_is_set_to_something_else_is_a_dependence() -> None:
+    clock = StateVar(CLOCK, (), INT, ZERO, Origin.CLOCK)
+    now = Input(NOW, INT)
+    back = Guard(GuardKind.ASSUME, le(clock.ref, now.ref), "the clock went back")
+    ahead = Action("ahead", (now,), (back,), (Write(CLOCK, (), add(now.ref, number(5))),))
+    found = agree(System("s", (), (clock,), (ahead,), ()), [Request("ahead", {NOW: t}) for t in (1, 2, 7)])
+    assert [d.effect for d in found] == ["allow", "deny", "allow"]
 
 
 def test_a_clock_that_goes_back_is_a_dependence() -> None:

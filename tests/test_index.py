@@ -93,6 +93,32 @@ def test_what_remains_is_worth_what_it_was(asked: list[Expr], inputs: dict[str, 
     compare(NOWHERE, asked, inputs)
 
 
+def literals(term: Expr, values: Sequence[Const]) -> st.SearchStrategy[Expr]:
+    """What a term is or is not, said in several ways."""
+    one = st.sampled_from(values).map(lambda c: eq(term, c))
+    some = st.lists(one, min_size=1, max_size=3)
+    no = some.map(lambda p: [negate(e) for e in p])
+    parts = st.one_of(some, no, st.tuples(one, one.map(negate)))
+    return st.one_of(
+        parts.map(lambda p: disj(*p)), parts.map(lambda p: conj(*p)), parts.map(lambda p: negate(conj(*p)))
+    )
+
+
+about = st.lists(
+    literals(LEVEL, [number(n) for n in range(3)]) | literals(WHO, [Const(n, BOT) for n in NAMES]),
+    min_size=1,
+    max_size=4,
+).map(lambda parts: conj(*parts))
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(about, min_size=3, max_size=9))
+def test_what_terms_are_and_are_not(asked: list[Expr]) -> None:
+    for who in (*NAMES, "eve"):
+        for level in range(4):
+            compare(NOWHERE, asked, {"who": who, "level": level})
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_conditions_on_a_state(data: st.DataObject) -> None:
@@ -169,6 +195,7 @@ def test_bound_individuals_are_not_branched_on() -> None:
     seen = [discriminate(asked)]
     for tree in seen:
         if isinstance(tree, Branch):
+            assert isinstance(tree.term, Ref)
             assert tree.term is not x
             seen += [*tree.cases.values(), tree.other]
 
