@@ -151,8 +151,18 @@ class _Writer:
         if base and field[0].isupper() and not self.pattern(ref):
             return f"{field} in {self.read(whole, keys)}", _Level.COMPARE
         if ref.name in self.groups and len(keys) == 1:
-            return f"{self.text(keys[0], _Level.ADD)} in {self.read(ref, ())}", _Level.COMPARE
+            return self.membership(ref, keys[0])
         return self.read(ref, keys), _Level.ATOM
+
+    def membership(self, group: Ref, member: Expr) -> tuple[str, _Level]:
+        """A group is no value: what is old is the whole question."""
+        name = place(group.name, (), self.names)
+        if self.aged(name, group) == name:
+            return f"{self.text(member, _Level.ADD)} in {name}", _Level.COMPARE
+        now, self.stepwise = self.stepwise, False
+        text = f"old({self.text(member, _Level.ADD)} in {name})"
+        self.stepwise = now
+        return text, _Level.ATOM
 
     def read(self, ref: Ref, keys: tuple[Expr, ...]) -> str:
         if ref.space is Space.BOUND:
