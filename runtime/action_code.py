@@ -7,7 +7,7 @@ kept in tables, so most decisions construct nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ from runtime.to_python import Block, Names
 
 MANY = 6
 """More guards of one kind, or permits, are told apart by a tree before they are asked."""
+
+ONLY: Mapping[str, tuple[int, ...]] = {"()": (), "(0,)": (0,)}
+"""Texts of what is known before anybody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class ActionCode:
         number: int,
         names: Names,
         stored: Mapping[str, Stored],
-        answers: Callable[[GuardKind | None], object],
+        answers: Callable[[GuardKind | None], Mapping[tuple[int, ...], object]],
         complain: Callable[[Mapping[str, Any], int, Mapping[str, Value]], object],
     ) -> None:
         self.action = action
@@ -136,7 +139,13 @@ class ActionCode:
     def _answer(self, kind: GuardKind | None, which: str, writes: str = "None") -> str:
         """The text of a result: answer, assignments, what must be done beside."""
         effect = {None: Effect.ALLOW, GuardKind.APPROVE: Effect.PENDING}.get(kind, Effect.DENY)
-        return f"{self.names.constant(self.answers(kind))}[{which}], {writes}, {self._duties(effect)}"
+        duties, table = self._duties(effect), self.answers(kind)
+        if which not in ONLY:
+            return f"{self.names.constant(table)}[{which}], {writes}, {duties}"
+        decision = table[ONLY[which]]
+        if (writes, duties) == ("None", "()"):
+            return self.names.constant((decision, None, ()))
+        return f"{self.names.constant(decision)}, {writes}, {duties}"
 
     def _duties(self, effect: Effect) -> str:
         """The text that lists the obligations of `effect`."""
@@ -166,8 +175,7 @@ class ActionCode:
         if len(conditions) == 1:
             block.add(f"{into} = (0,) if {block.text(conditions[0])} else ()")
         elif len(conditions) <= MANY:
-            truths = ", ".join([block.name(c) for c in conditions])
-            block.add(f"{into} = {self.names.constant(holding)}(({truths},))")
+            self._which(block, into, enumerate(conditions))
         else:
             tree = discriminate(conditions)
             used = set(subterms(*_terms(tree)))
@@ -195,12 +203,16 @@ class ActionCode:
         if not leaf.conditions:
             return self.names.constant(nothing)
         block = Block(self.names, [e for _, e in leaf.conditions])
-        block.add("r = ()")
-        for i, e in leaf.conditions:
-            block.add(f"if {block.text(e)}:")
-            block.add(f"    r += ({i},)")
+        self._which(block, "r", leaf.conditions)
         block.add("return r")
         return self._define("n", arguments, block.lines)
+
+    def _which(self, block: Block, into: str, conditions: Iterable[tuple[int, Expr]]) -> None:
+        """Put the numbers of those `conditions` that hold into the variable `into`, asking each."""
+        block.add(f"{into} = ()")
+        for i, e in conditions:
+            block.add(f"if {block.text(e)}:")
+            block.add(f"    {into} += ({i},)")
 
     def _writes(self, block: Block) -> str:
         writes = self.action.writes
@@ -249,11 +261,6 @@ def _terms(tree: Tree) -> Iterator[Expr]:
 def failing(truths: tuple[bool, ...]) -> tuple[int, ...]:
     """The numbers of those that do not hold."""
     return tuple([i for i, holds in enumerate(truths) if not holds])
-
-
-def holding(truths: tuple[bool, ...]) -> tuple[int, ...]:
-    """The numbers of those that hold."""
-    return tuple([i for i, holds in enumerate(truths) if holds])
 
 
 def nothing(*_: object) -> tuple[int, ...]:

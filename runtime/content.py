@@ -45,17 +45,29 @@ class Content:
     def apply(self, assignments: Sequence[Assignment]) -> Undo:
         """Do `assignments`, in order."""
         undo: Undo = []
+        all_cells, first, patterns = self.cells, self.first, self.patterns
         for number, key, value in assignments:
-            if number in self.patterns:
-                undo += [(number, k, old) for k, old in self.patterns[number].write(key, value).items()]
+            if number in patterns:
+                undo += [(number, k, old) for k, old in patterns[number].write(key, value).items()]
             else:
-                cells = self.cells[number]
+                cells = all_cells[number]
                 undo.append((number, key, cells.get(key)))
-                if value == self.first[number]:
+                if value == first[number]:
                     cells.pop(key, None)  # what is as it was at first takes no room
                 else:
                     cells[key] = value
         return undo
+
+    def do(self, assignments: Sequence[Assignment]) -> None:
+        """The same, for good."""
+        all_cells, first, patterns = self.cells, self.first, self.patterns
+        for number, key, value in assignments:
+            if number in patterns:
+                patterns[number].write(key, value)
+            elif value == first[number]:
+                all_cells[number].pop(key, None)
+            else:
+                all_cells[number][key] = value
 
     def undo(self, undo: Undo) -> None:
         """Take back what `apply` did."""

@@ -31,6 +31,10 @@ Step: TypeAlias = "Callable[[Mapping[str, Any], int, Mapping[str, Value]], Resul
 """From what is given, the time, and what people have answered (`approved_RULE`, `asked_RULE`) to the result."""
 
 
+LINES = 200
+"""So many lines are compiled at once, about: the syntax tree of a thousand rules would take forty megabytes."""
+
+
 class _Flat(dict[str, Any]):
     """Inputs that are those of the core already."""
 
@@ -99,7 +103,8 @@ class Machine:
             if number in self.content.patterns:
                 scope[f"r{number}"] = self.content.patterns[number].read
         # The text is made of names that are chosen here and of `repr`s of values; nothing in it comes from a request.
-        exec(compile("\n".join(texts), f"<{name}>", "exec"), scope)  # noqa: S102
+        for part in _parts(texts):
+            exec(compile(part, f"<{name}>", "exec"), scope)  # noqa: S102
         return scope
 
     def _read(self, variable: Ref, keys: tuple[str, ...]) -> str:
@@ -143,3 +148,14 @@ class Machine:
         except InputError as error:
             return self.refuse(error.code, str(error))
         return self.steps[action.name](flat, now, granted)
+
+
+def _parts(texts: Iterable[str]) -> Iterator[str]:
+    """The same lines in several texts, each a number of whole statements."""
+    part: list[str] = []
+    for line in "\n".join(texts).split("\n"):
+        if len(part) >= LINES and not line.startswith(" "):
+            yield "\n".join(part)
+            part = []
+        part.append(line)
+    yield "\n".join(part)

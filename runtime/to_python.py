@@ -92,8 +92,11 @@ class Block:
         match e:
             case Const():
                 return repr(e.value)
+            case Ref(space=Space.STATE):
+                read = self.names.read(e, ())
+                return self._name(e, read) if self._uses.get(e, 0) > 1 else read
             case Ref():
-                return self.names.refs[e] if e.space is not Space.STATE else self.names.read(e, ())
+                return self.names.refs[e]
             case Apply():
                 text = self._apply(e)
                 if self._uses.get(e, 0) > 1 or self._depth[e] > DEEPEST or e.op in QUANTIFIERS:
@@ -136,7 +139,13 @@ class Block:
         if among is not None:
             term, values = among
             return f"({self.text(term)} in {{{', '.join(map(repr, values))}}})"
-        texts = tuple(map(self.name if e.op in _TWICE else self.text, e.args))
+        if e.op in (Op.DIV, Op.MOD) and isinstance(e.args[1], Const) and int(e.args[1].value) > 0:
+            quotient = f"({self.text(e.args[0])} {'//' if e.op is Op.DIV else '%'} {e.args[1].value})"
+            self._deepen(e, e.args)
+            return quotient
+        # Every operator is total, so what is asked first is a matter of speed alone.
+        args = sorted(e.args, key=_costly) if e.op in (Op.AND, Op.OR) else e.args
+        texts = tuple(map(self.name if e.op in _TWICE else self.text, args))
         self._deepen(e, e.args)
         return TEXT[e.op](*texts)
 
@@ -170,6 +179,19 @@ def _uses(roots: Iterable[Expr]) -> dict[Expr, int]:
         if uses[e] == 1 and isinstance(e, Apply) and e.op not in QUANTIFIERS:
             stack += e.args
     return uses
+
+
+def _costly(e: Expr) -> int:
+    """What takes longer comes later; texts are compared with patterns last but for quantifiers."""
+    match e:
+        case Apply(op=Op.MATCHES):
+            return 1
+        case Apply(op=Op.NOT, args=(inner,)):
+            return _costly(inner)
+        case Apply(op=Op.AND | Op.OR | Op.IMPLIES, args=parts):
+            return max(map(_costly, parts), default=0)
+        case _:
+            return 2 if isinstance(e, Apply) and e.op in QUANTIFIERS else 0
 
 
 def _among(e: Apply) -> tuple[Expr, list[object]] | None:

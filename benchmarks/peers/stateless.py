@@ -113,9 +113,12 @@ def vakt(made: list[Rule]) -> Answer:
     return allowed
 
 
-REGO_INPUT = (
-    "input.role == {role} \n input.action == {action} \n startswith(input.path, {path}) \n input.amount <= {most}"
-)
+REGO_INPUT = """
+input.role == {role}
+input.action == {action}
+startswith(input.path, {path})
+input.amount <= {most}
+"""
 REGO_VERDICT = """
 default allow := false
 allow if { permitted; not forbidden }
