@@ -616,3 +616,10 @@ def test_a_loop_may_write_at_keys_of_an_enum_that_depend_on_its_individual() -> 
     }
     """
     assert failures(text) == []
+
+
+@pytest.mark.parametrize("open_", ["max(", "min("])
+def test_checking_takes_no_longer_for_what_is_nested(open_: str) -> None:
+    """Each level looks at its arguments once; twice would take forever here."""
+    depth = 30
+    program(f"state x: Int = 0\naction a(n: Int) {{ x := {open_ * depth}n{', 1)' * depth} }}\n")

@@ -324,12 +324,14 @@ def call(e: s.Call, ctx: Context, expected: SType | None) -> Typed:
 def _numbers(e: s.Call, ctx: Context, expected: SType | None) -> list[tuple[NumberT, Expr]] | None:
     found: list[tuple[NumberT, Expr]] = []
     hint = expected if isinstance(expected, NumberT) else None
-    firm = next((a for a in e.args if not needy(a, ctx)), None)
-    if hint is None and firm is not None and any(needy(a, ctx) for a in e.args):
-        told = expr.elaborate(firm, ctx).type
-        hint = told if isinstance(told, NumberT) else None
+    firm = next((a for a in e.args if not needy(a, ctx)), None) if hint is None else None
+    # Elaborated once: what is nested would take twice as long at each level.
+    told = expr.elaborate(firm, ctx) if firm is not None else None
+    if told is not None and isinstance(told.type, NumberT):
+        hint = told.type
     for arg in e.args:
-        value = expr.unwrap(expr.elaborate(arg, ctx, hint), ctx, arg.span)
+        typed = told if told is not None and arg is firm else expr.elaborate(arg, ctx, hint)
+        value = expr.unwrap(typed, ctx, arg.span)
         if value.wrong:
             expr.coerce(value, BOOL_T, ctx, arg.span)
             return None
