@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import lru_cache
 
-from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, number, substitute, subterms, total, transform
+from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, number, refs, substitute, subterms, total, transform
 from policydsl.core.system import Origin, System
 from policydsl.core.types import BOOL, INT, BoolType, EntityType, EnumType, IntType, Scalar, StringType, Value
 from policydsl.regular_parse import SPECIAL
@@ -74,7 +75,6 @@ def words(
 def _with_sums(expr: Expr, system: System) -> Expr:
     """Running sums as what they are sums of."""
     sums = {s.var: s for s in system.sums}
-    next_: dict[Expr, Expr] = {v.ref: v.next for v in system.state}
 
     def leaf(e: Expr) -> Expr | None:
         ref, keys = (e.args[0], e.args[1:]) if isinstance(e, Apply) and e.op is Op.SELECT else (e, ())
@@ -82,19 +82,27 @@ def _with_sums(expr: Expr, system: System) -> Expr:
             return None
         found = sums[ref.name]
         whole = total(found.bound, substitute(found.body, dict(zip(found.keys, keys, strict=True))))
-        return substitute(whole, next_) if ref.space is Space.NEXT else whole
+        if ref.space is Space.STATE:
+            return whole
+        return substitute(whole, {r: Ref(r.name, r.type, Space.NEXT) for r in refs(whole, space=Space.STATE)})
 
     return transform(expr, leaf)
+
+
+@lru_cache(maxsize=16)
+def _declared(system: System) -> tuple[frozenset[str], frozenset[str], Mapping[str, str]]:
+    """Groups, options, and how cells of what was declared as something larger are written."""
+    groups = frozenset(v.name for v in system.state if v.origin is Origin.GROUP)
+    known = {v.name for v in system.state} | {i.name for a in system.actions for i in a.inputs}
+    options = frozenset(name.removesuffix(".has") for name in known if name.endswith(".has"))
+    return groups, options, {v.name: v.written for v in system.state if v.written}
 
 
 class _Writer:
     def __init__(self, root: Expr, names: Mapping[str, str], system: System | None, step: bool) -> None:
         self.names = names
         self.kind_of = Measure(kinds_of(system) if system else {})
-        self.groups = {v.name for v in system.state if v.origin is Origin.GROUP} if system else set()
-        known = {v.name for v in system.state} | {i.name for a in system.actions for i in a.inputs} if system else set()
-        self.patterns = {v.name: v.written for v in system.state if v.written} if system else {}
-        self.options = {name.removesuffix(".has") for name in known if name.endswith(".has")}
+        self.groups, self.options, self.patterns = _declared(system) if system else (frozenset(), frozenset(), {})
         self.connected = _connected(root)
         self.bound: dict[str, str] = {}
         self.size: dict[Expr, int] = {}

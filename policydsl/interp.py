@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 
+from policydsl.core.after import reads
 from policydsl.core.expr import Expr, total
 from policydsl.core.system import Action, Effect, GuardKind, Property, PropertyKind, System, Write
 from policydsl.core.to_json import digest
@@ -65,10 +66,12 @@ def initial(system: System, params: Mapping[str, Value] | None = None, start: Se
     chosen.update(params or {})
     _check_params(system, chosen)
     state = _unset(system, tuple(chosen.items())).starting(start)
-    if start and system.sums:
+    given = {c.var for c in start}
+    sums = [s for s in system.sums if s.var in given or not given.isdisjoint(reads(s.body))] if given else []
+    if sums:
         # SOUND: a running sum is what its terms say, whatever `start` claims: a start that a solver made up for a free
         # sum is replayed with the true one, and cells that a test gives count.
-        writes = tuple(Write(s.var, s.keys, total(s.bound, s.body), s.keys) for s in system.sums)
+        writes = tuple(Write(s.var, s.keys, total(s.bound, s.body), s.keys) for s in sums)
         try:
             _, state = _move(Action("", (), (), writes), state, {})
         except FaultError as error:

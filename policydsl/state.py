@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from policydsl.core.system import StateVar, System
@@ -93,9 +93,10 @@ class State:
         """All that is stored of one variable."""
         return self._cells[name]
 
-    def all_rows(self) -> ItemsView[str, Mapping[Keys, Value]]:
-        """The same of each variable."""
-        return self._cells.items()
+    def touched_since(self, before: State) -> list[str]:
+        """The variables of which anything may have been written."""
+        rows = zip(before._cells.items(), self._cells.values(), strict=True)  # in one order: names are never added
+        return [name for (name, old), new in rows if old is not new]
 
     def read(self, var: str, keys: Sequence[str]) -> Value:
         declared = self._vars[var]
@@ -211,7 +212,7 @@ def changes(before: State, after: State) -> tuple[Change, ...]:
     What happens to `*` happens to all cells that are not listed, so one that stays where `*` changes is listed too.
     """
     found: list[Change] = []
-    for name in sorted(n for n, rows in before.all_rows() if rows is not after.rows(n)):
+    for name in sorted(after.touched_since(before)):
         found.extend(moves(before.variable(name), before.rows(name), after.rows(name)))
     return tuple(found)
 
