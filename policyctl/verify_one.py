@@ -103,7 +103,7 @@ def _verify(
     from verifier.rules import analyse
     from verifier.verify import Settings, verify_with_proofs
 
-    settings = Settings(only=only)
+    settings = Settings(only=only, proofs=options.certificates)
     if options.rlimit is not None:
         settings = settings.within(options.rlimit)
     known = StoredAnswers(answers) if answers else None

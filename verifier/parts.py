@@ -15,6 +15,7 @@ from policydsl.core.after import after, reads
 from policydsl.core.expr import TRUE, Expr, Ref, Space, le, refs
 from policydsl.core.system import NOW, Action, Guard, GuardKind, Input, Origin, Property, PropertyKind, System, Write
 from policydsl.core.types import INT
+from verifier.finite import sorts
 
 ELSEWHERE = "something else"
 """The action of a part that stands for all actions of the others. No policy can have an action of this name."""
@@ -102,7 +103,10 @@ def _part(system: System, group: set[tuple[str, str]], beside: tuple[Action, ...
     roots += [s.body for s in sums]
     used = {r.name for r in refs(*roots, space=Space.PARAM)}
     params = tuple(p for p in system.params if p.name in used)
-    return replace(system, params=params, state=state, actions=(*actions, *beside), properties=properties, sums=sums)
+    part = replace(system, params=params, state=state, actions=(*actions, *beside), properties=properties, sums=sums)
+    # Which individuals of other sorts there are is nothing to this part.
+    own = frozenset(sorts(part))
+    return replace(part, individuals=tuple(c for c in part.individuals if c.type in own))
 
 
 def _of_action(a: Action) -> Iterator[Expr]:

@@ -12,6 +12,7 @@ from enum import Enum
 
 import z3
 
+from policydsl.core.after import reads
 from policydsl.core.expr import Expr
 from policydsl.core.system import Action, Guard, GuardKind, RuleUse, System
 from policydsl.core.to_json import digest
@@ -19,8 +20,10 @@ from policydsl.evaluate import FaultError
 from policydsl.interp import Request, UnfitError, evaluate, initial, step
 from policydsl.source import NOWHERE, Span
 from policydsl.trace import Step, Trace
+from verifier.parts import alone, parts
 from verifier.rules_ask import RLIMIT, Asker
 from verifier.rules_pins import Bucket, Pins, apart, buckets, pins
+from verifier.shapes import groups
 from verifier.situation import Situation, smallest
 from verifier.solve import Answer
 
@@ -62,22 +65,44 @@ def analyse(system: System, known: Sequence[Expr] = (), rlimit: int = RLIMIT) ->
     """All findings, by action and rule as declared. `known` are invariants that have been proved."""
     context = z3.Context()
     name = digest(system)
-    return tuple(f for a in system.actions for f in _Rules(system, a, known, context, rlimit, name).findings())
+    found: dict[str, list[Finding]] = {}
+    for group in groups(parts(system)):
+        for member in group.members:
+            some = _of_part(system, member.part, known, context, rlimit, name)
+            found |= some
+            if not any(some.values()):
+                break  # nor is there anything in the other parts of this shape
+    return tuple(f for a in system.actions for f in found.get(a.name, ()))
+
+
+def _of_part(
+    system: System, part: System, known: Sequence[Expr], context: z3.Context, rlimit: int, name: str
+) -> dict[str, list[Finding]]:
+    names = frozenset(v.name for v in part.state)
+    near = [k for k in known if reads(k) <= names]
+
+    def asker(conditions: list[Expr], hypotheses: list[Expr]) -> Asker:
+        return Asker(part, conditions, hypotheses, context, rlimit)
+
+    return {a.name: _Rules(system, a, near, asker, name).findings() for a in alone(part).actions}
 
 
 class _Rules:
     """The rules of one action."""
 
     def __init__(
-        self, system: System, action: Action, known: Sequence[Expr], context: z3.Context, rlimit: int, name: str
+        self,
+        system: System,
+        action: Action,
+        known: Sequence[Expr],
+        ask_about: Callable[[list[Expr], list[Expr]], Asker],
+        name: str,
     ) -> None:
         self.system = system
         self.action = action
         self.digest = name
         self.known = list(known)
-        self.ask_about: Callable[[list[Expr], list[Expr]], Asker] = lambda conditions, hypotheses: Asker(
-            system, conditions, hypotheses, context, rlimit
-        )
+        self.ask_about = ask_about
 
     def findings(self) -> list[Finding]:
         assumed = self._guards(GuardKind.ASSUME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Protocol
 
 import z3
@@ -37,7 +38,7 @@ class Solvers:
 
     def __init__(self, rlimit: int = RLIMIT, answers: Answers | None = None) -> None:
         self._rlimit = rlimit
-        self._answers: Answers = answers or NoAnswers()
+        self._answers: Answers = NoAnswers() if answers is None else answers
         # Making a context takes longer than most answers, so scripts share one; each has a solver of its own.
         self._context = z3.Context()
         self._now: dict[str, str] = {}
@@ -45,11 +46,17 @@ class Solvers:
 
     def ask(self, script: str) -> Answer:
         """As `solve.with_both`."""
-        key = self._key("ask", script, self._rlimit)
-        found = self._known(key)
-        if found is None or found not in Answer.__members__:
-            found = self._learn(key, with_both(script, self._rlimit, self._context).name)
-        return Answer[found]
+        # SOUND: whether a text can be satisfied does not depend on what its symbols are called, as long as different
+        # ones stay different. Where a solver gives up may depend on it, so only definite answers are shared.
+        shape = self._key("shape", _numbered(script), self._rlimit)
+        exact = self._key("ask", script, self._rlimit)
+        for key in (shape, exact):
+            found = self._known(key)
+            if found is not None and found in Answer.__members__:
+                return Answer[found]
+        answer = with_both(script, self._rlimit, self._context)
+        self._learn(exact if answer is Answer.UNKNOWN else shape, answer.name)
+        return answer
 
     def propose(self, problem: Problem, rlimit: int, options: int) -> Expr | spacer.Failure:
         """As `spacer.solve`."""
@@ -69,3 +76,12 @@ class Solvers:
         self._now[key] = answer
         self._answers.put(key, answer)
         return answer
+
+
+_SYMBOL = re.compile(r"\|[^|]*\|")
+
+
+def _numbered(script: str) -> str:
+    """`script` with its quoted symbols, which hold all that a policy names, numbered in the order of first use."""
+    numbers: dict[str, str] = {}
+    return _SYMBOL.sub(lambda found: numbers.setdefault(found.group(), f"|{len(numbers)}|"), script)

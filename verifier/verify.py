@@ -6,8 +6,9 @@ of the machine. Cheap things go first: induction as it stands, a shallow search,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from policydsl.core.after import reads
 from policydsl.core.expr import Expr
@@ -17,6 +18,7 @@ from policydsl.core.well_formed import name_faults
 from policydsl.interp import replay, start_faults
 from policydsl.trace import Trace
 from verifier.bounded import Limits, Searcher, violations
+from verifier.carried import carried, runs_of_shape
 from verifier.claims import Claim, claims
 from verifier.cti import step_that_loses
 from verifier.finitely import finitely_many
@@ -27,18 +29,20 @@ from verifier.infer import Inferred, infer
 from verifier.joint import Inductive, inductive
 from verifier.liveness import prove_leads_to
 from verifier.parts import alone, parts
+from verifier.shapes import Group, alone_in_its_group, groups, unmarked
 from verifier.solve import RLIMIT, Answer
 from verifier.solvers import Answers, Solvers
 from verifier.spacer import Failure
 from verifier.sum_facts import SumFact, prove_sum_facts
 from verifier.vacuity import settle, vacuity_goals
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verdict, Verification, Witnessed
-from verifier.whole import of_the_whole, seen_from
+from verifier.whole import of_the_whole, runs_of
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Limits are counts of the solvers. `only` names the properties to answer for (None: all)."""
+    """Limits are counts of the solvers. `only` names the properties to answer for (None: all). Unless all `proofs` are
+    wanted, for a certificate, parts that differ in names only are verified once."""
 
     rlimit: int = RLIMIT
     spacer_rlimit: int = 3_000_000
@@ -47,6 +51,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     vacuity: bool = True
     only: frozenset[str] | None = None
+    proofs: bool = True
 
     def within(self, rlimit: int) -> Settings:
         """The same with `rlimit` for each obligation, and no step of the search or inference far above it."""
@@ -78,7 +83,7 @@ Tick = Callable[[str], None]
 
 def verify(system: System, settings: Settings = Settings(), tick: Tick = lambda _: None) -> Verification:
     """The verdict on every property, and what never matters; see `verify_with_proofs`."""
-    return verify_with_proofs(system, settings, tick)[0]
+    return verify_with_proofs(system, replace(settings, proofs=False), tick)[0]
 
 
 def verify_with_proofs(
@@ -115,7 +120,9 @@ def _verify(
     pieces = parts(system)
     if len(pieces) == 1:
         return _Run(system, settings, tick, real, solvers).run()
-    found = [_Run(p, settings, tick, [seen_from(p, r) for r in real], solvers).run() for p in pieces]
+    found: list[_Found] = []
+    for group in _wanted(pieces, settings):
+        found += _members(group, settings, tick, real, solvers)
     verdicts = {o.property.name: of_the_whole(system, o.property, o.verdict) for v, _ in found for o in v.outcomes}
     proofs = {name: proof for _, some in found for name, proof in some.items()}
     missing = frozenset(name for name, verdict in verdicts.items() if verdict is None)
@@ -126,6 +133,35 @@ def _verify(
     outcomes = tuple(Outcome(p, v) for p in system.properties if (v := verdicts.get(p.name)) is not None)
     vacuities = tuple(x for v, _ in found for x in v.vacuities)
     return Verification(system.name, digest(system), outcomes, vacuities), proofs
+
+
+_Found: TypeAlias = tuple[Verification, dict[str, Proof]]
+
+
+def _wanted(pieces: Sequence[System], settings: Settings) -> list[Group]:
+    """The parts that properties are asked of, those of one shape together if no proofs are wanted of each."""
+    only = settings.only
+    wanted = [p for p in pieces if only is None or only.intersection(x.name for x in p.properties)]
+    # Who asks for some properties may ask for different ones of parts that are the same.
+    return groups(wanted) if only is None and not settings.proofs else [alone_in_its_group(p) for p in wanted]
+
+
+def _members(group: Group, settings: Settings, tick: Tick, runs: Sequence[Trace], solvers: Solvers) -> Iterator[_Found]:
+    """What is known of each member of `group`."""
+    first = group.members[0].part
+    seen = runs_of(first, runs)
+    if len(group.members) == 1:
+        yield _Run(first, settings, tick, seen, solvers).run()
+        return
+    shape, _ = _Run(
+        group.system, settings, lambda text: tick(unmarked(text)), runs_of_shape(group, seen), solvers
+    ).run()
+    for member in group.members:
+        found = carried(group, member, shape)
+        if found is not None:
+            yield found, {}
+        else:
+            yield _Run(member.part, settings, tick, runs_of(member.part, runs), solvers).run()
 
 
 class _Run:

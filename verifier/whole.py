@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from policydsl.core.after import reads
@@ -12,13 +13,17 @@ from verifier.parts import alone
 from verifier.verdict import Proved, Refuted, Unknown, Verdict, Witnessed
 
 
-def seen_from(part: System, trace: Trace) -> Trace:
-    """The steps of `trace`, a run of the whole, that are steps of `part`."""
+def runs_of(part: System, traces: Sequence[Trace]) -> list[Trace]:
+    """The steps that are steps of `part` in those of `traces`, runs of the whole, that have any."""
     own = alone(part)
     actions, variables, params = ({x.name for x in xs} for xs in (own.actions, own.state, own.params))
-    requests = [Request(s.action, dict(s.inputs)) for s in trace.steps if s.action in actions]
-    chosen = {name: value for name, value in trace.params if name in params}
-    return run(own, requests, chosen, [c for c in trace.start if c.var in variables])[0]
+    found = []
+    for trace in traces:
+        requests = [Request(s.action, dict(s.inputs)) for s in trace.steps if s.action in actions]
+        if requests:
+            chosen = {name: value for name, value in trace.params if name in params}
+            found.append(run(own, requests, chosen, [c for c in trace.start if c.var in variables])[0])
+    return found
 
 
 def of_the_whole(system: System, prop: Property, verdict: Verdict) -> Verdict | None:
