@@ -15,6 +15,8 @@ CASES = re.compile(r"^\s*enum\s+\w+\s*\{([^}]*)\}", re.MULTILINE)
 WORD = re.compile(r'"[^"\n]*"|///?[^\n]*|[A-Za-z_]\w*')
 HEAD = re.compile(r"\A(?:\s*///[^\n]*\n)*\s*module\s+\S+[^\n]*\n")
 TEST = re.compile(r'^test\s+"([^"]*)"', re.MULTILINE)
+TESTS = re.compile(r'^test\s+"[^"]*"\s*\{.*?^\}\n', re.MULTILINE | re.DOTALL)
+REMARK = re.compile(r"^\s*//[^\n]*\n", re.MULTILINE)
 
 
 def declared(text: str) -> frozenset[str]:
@@ -27,6 +29,13 @@ def declared(text: str) -> frozenset[str]:
     return frozenset(names)
 
 
+def bare(text: str) -> str:
+    """`text` with its first test only, no remarks and no columns: a file has an upper limit of characters."""
+    tests = TESTS.findall(text)
+    less = REMARK.sub("", TESTS.sub("", text) + "".join(tests[:1]))
+    return re.sub(r" {2,}", " ", re.sub(r"\s*\n\s*", "\n", less))
+
+
 def copies(text: str, count: int, module: str = "copies") -> str:
     """`count` copies of the module in `text`, which must not import anything."""
     body = HEAD.sub("", text)
@@ -36,7 +45,8 @@ def copies(text: str, count: int, module: str = "copies") -> str:
 
         def renamed(found: re.Match[str], number: int = i) -> str:
             word = found.group()
-            return f"{word}_{number}" if word in names else word
+            apart = "_" if word[-1].isdigit() else ""
+            return f"{word}{apart}{number}" if word in names else word
 
         parts.append(TEST.sub(rf'test "\1 ({i})"', WORD.sub(renamed, body)))
     return "\n".join(parts)
