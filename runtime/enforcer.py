@@ -43,7 +43,7 @@ class Enforcer:
         try:
             self._office.load(bundle)
         except (BundleError, SettingsError) as error:
-            unproved = isinstance(bundle, Bundle) and not bundle.verified
+            unproved = isinstance(bundle, Bundle) and not (bundle.verified or settings.unproved)
             self._office.fault = (Code.UNPROVED if unproved else Code.BUNDLE, str(error))
         # A store that cannot be opened now is tried again by each request.
         self._office.run(lambda _tx: None, lambda _code, _reason: None)
@@ -105,7 +105,7 @@ class Enforcer:
         return found
 
     def _decide(self, action: str, inputs: Mapping[str, Any], key: str) -> Decision:
-        if not key and action.__class__ is str:
+        if key.__class__ is str and not key and action.__class__ is str:
             table = self._plain
             plain = table.get(action)
             if plain is not None:
@@ -142,7 +142,7 @@ class Enforcer:
         """The answer to a request in a hold, and whether what it obliges to is still to be done."""
         office = self._office
         asked = office.read(action, inputs)
-        if not key:
+        if keys.none(key):
             decision = office.decide(tx, asked, "", NOBODY, phase)
             return decision, bool(decision.obligations)
         if why := keys.fault(key):
@@ -161,14 +161,14 @@ class Enforcer:
         return replace(decision, repeated=True), kept.open
 
     def _refused(self, tx: Transaction, asked: Asked, code: Code, reason: str) -> Decision:
-        settings = self.settings
-        return self._office.books.refuse(tx, refusal(code, reason), asked.action, settings.clock(), "", settings.shadow)
+        office = self._office
+        return office.books.refuse(tx, refusal(code, reason), asked.action, office.time(), "", self.settings.shadow)
 
     def _note_denial(self, decision: Decision, action: str) -> None:
         """Record a denial that came of something going wrong, if that goes well."""
 
         def work(tx: Transaction) -> None:
-            self._office.books.refuse(tx, decision, action, self.settings.clock(), "", self.settings.shadow)
+            self._office.books.refuse(tx, decision, action, self._office.time(), "", self.settings.shadow)
 
         self._office.run(work, lambda _code, _reason: None)
 
@@ -181,7 +181,7 @@ class Enforcer:
         office = self._office
 
         def work(_tx: Transaction) -> bool:
-            asked, at = office.read(action, inputs), self.settings.clock()
+            asked, at = office.read(action, inputs), self._office.time()
             if asked.way is None or asked.flat is None or office.barred(asked.way, at) is not None:
                 return False
             running = asked.way.policy
@@ -200,7 +200,7 @@ class Enforcer:
                     return None
                 clock = policy.clock
                 decision, assignments, duties = step(
-                    inputs, 0 if clock is None else office.now(policy, self.settings.clock()), NOBODY
+                    inputs, 0 if clock is None else office.now(policy, self._office.time()), NOBODY
                 )
                 if duties or decision.effect == "approve" or decision.code in UNREADABLE:
                     return None
@@ -241,7 +241,7 @@ class Enforcer:
     def _note_undischarged(self, serial: int, duty: str, reason: str) -> None:
         def work(tx: Transaction) -> None:
             data = {"record": serial, "obligation": duty, "reason": reason}
-            self._office.books.note(tx, "undischarged", self.settings.clock(), data)
+            self._office.books.note(tx, "undischarged", self._office.time(), data)
 
         self._office.run(work, lambda _code, _reason: None)
 
@@ -253,7 +253,7 @@ class Enforcer:
         if open_ and way is not None and not office.group.leading:
             try:
                 with office.group.lock:
-                    at = self.settings.clock()
+                    at = self._office.time()
                     step = way.policy.machine.steps[way.action.name]
                     decision, _, duties = step(way.flat(inputs), office.now(way.policy, at), NOBODY)
                     if decision.effect == "allow" and not duties and office.barred(way, at) is None:
@@ -316,7 +316,7 @@ class Enforcer:
 
         def work(tx: Transaction) -> Decision:
             self._plain = {}
-            decision = change(self.settings.clock())
+            decision = change(self._office.time())
             if decision.effect == "allow":
                 office.write_lockdown(tx, office.books, event, by, reason)
             return decision
@@ -328,7 +328,7 @@ class Enforcer:
                 return refusal(code, fault)
             try:
                 with office.group.lock:
-                    decision = change(self.settings.clock())
+                    decision = change(self._office.time())
                     if decision.effect == "allow":
                         office.unsaved = event, by, reason
                     return replace(decision, reason=f"in this enforcer only: {fault}")

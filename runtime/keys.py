@@ -27,6 +27,11 @@ class Kept:
     open: bool
 
 
+def none(key: object) -> bool:
+    """Whether something says that there is no key."""
+    return key is None or (isinstance(key, str) and not key)
+
+
 def fault(key: object) -> str:
     """Why something is no key, or ""."""
     return "" if isinstance(key, str) and not names_not_kept((key,)) else "a key is a text"

@@ -63,6 +63,7 @@ class Office:
         """A lockdown that holds here and is not yet in the store: event, who, why."""
         self._signer: Ed25519PrivateKey | None = None
         self._known = frozenset({*settings.handlers, *settings.promised})
+        self._saved = False
         self._changed_by_others = False
         self._before: tuple[bool, bytes, int] = (False, b"", 0)
 
@@ -87,10 +88,12 @@ class Office:
     def begin(self, tx: Transaction) -> None:
         """Before the work of a hold: see what is there, and what others have done."""
         ledger = self.books
+        if self._saved:  # and there was no `back` since: it was kept
+            self.unsaved, self._saved = None, False
         self._before = self.opened, self.lockdown.to_bytes(), ledger.signed
         if not self.opened:
             # Until the hold is kept, `back` goes back to here.
-            adopt(tx, ledger, None, self.settings.clock())
+            adopt(tx, ledger, None, self.time())
             self._changed_by_others = True
         ledger.begin(tx)
         # SOUND: until it has been read, in whichever hold, a lockdown by others is not forgotten.
@@ -98,7 +101,9 @@ class Office:
         ledger.events.clear()
         if self._changed_by_others:
             self.read_lockdown(tx)
-        self._save_lockdown(tx, ledger)
+        if self.unsaved is not None:
+            self.write_lockdown(tx, ledger, *self.unsaved)
+            self._saved = True
         self._before = self._before[0], self.lockdown.to_bytes(), ledger.signed
         self._changed_by_others, self.opened = False, True
 
@@ -112,6 +117,7 @@ class Office:
     def back(self) -> None:
         """A hold has failed: everything is as it was before."""
         self.opened, locked, self.books.signed = self._before
+        self._saved = False
         self.books.back()
         self.lockdown.from_bytes(locked)
 
@@ -131,7 +137,7 @@ class Office:
         """Note a signed head of the log, if there is a key and something new."""
         ledger = self.books
         if self._signer is not None and ledger.recording and ledger.size != ledger.signed:
-            ledger.sign(tx, self.settings.clock(), self._signer)
+            ledger.sign(tx, self.time(), self._signer)
 
     def read_lockdown(self, tx: Transaction) -> None:
         """Take over what the store says of lockdown, unless a lockdown here has yet to be written there."""
@@ -139,18 +145,10 @@ class Office:
         if note is not None and self.unsaved is None:
             self.lockdown.from_bytes(note)
 
-    def _save_lockdown(self, tx: Transaction, ledger: Ledger) -> None:
-        if self.unsaved is not None:
-            if tx.get(LOCKDOWN, STATE) == self.lockdown.to_bytes():
-                self.unsaved = None
-            else:
-                event, by, reason = self.unsaved
-                self.write_lockdown(tx, ledger, event, by, reason)
-
     def write_lockdown(self, tx: Transaction, ledger: Ledger, event: str, by: str, reason: str) -> None:
         """Write down that lockdown was entered or lifted."""
         tx.put(LOCKDOWN, STATE, self.lockdown.to_bytes())
-        ledger.note(tx, event, self.settings.clock(), {"by": by, "reason": reason})
+        ledger.note(tx, event, self.time(), {"by": by, "reason": reason})
 
     # Bundles
 
@@ -178,9 +176,16 @@ class Office:
         """Go on under other policies from here on, all at once, and call `after` before anybody else decides. Raises
         `MigrationError` when the state is not fit for them, and `StoreError`; then nothing has changed."""
         new = Ledger(policies, self.recording)
-        self.group.run(lambda tx: adopt(tx, new, self.ledger, self.settings.clock()), _Switch(self, new, after))
+        self.group.run(lambda tx: adopt(tx, new, self.ledger, self.time()), _Switch(self, new, after))
 
     # Requests
+
+    def time(self) -> int:
+        """What the clock says. Raises `TypeError` when that is no time."""
+        at = self.settings.clock()
+        if at.__class__ is not int:
+            raise TypeError("the clock tells no time")
+        return at
 
     def read(self, action: str, given: Mapping[str, Any]) -> Asked:
         """A request, as far as the policies know it."""
@@ -209,7 +214,7 @@ class Office:
         phase: Phase = NO_PHASE,
     ) -> Decision:
         """Decide a request, do what is allowed, and write it down."""
-        ledger, at, shadow = self.books, self.settings.clock(), self.settings.shadow
+        ledger, at, shadow = self.books, self.time(), self.settings.shadow
         way = asked.way
         if way is None:
             answer = refusal(Code.UNKNOWN_ACTION, "there is no such action")

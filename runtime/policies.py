@@ -115,10 +115,10 @@ def _run(policy: Policy, settings: Settings) -> Running:
     system = policy.system
     basis = Basis(system.name, policy.digest, policy.certificate, not policy.unproved)
     params = settings.params.get(system.name)
-    cells = tuple(_cells(system, settings.given.get(system.name, {})))
     try:
+        cells = tuple(_cells(system, settings.given.get(system.name, {})))
         machine, first = Machine(system, params, basis), initial(system, params, cells)
-    except UnfitError as error:
+    except (UnfitError, TypeError, AttributeError) as error:
         raise SettingsError(f"{system.name}: {error}") from error
     if cells:
         # Not `cells` alone: running sums over what is given start with their true values.

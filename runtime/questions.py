@@ -13,7 +13,7 @@ __all__ = ["answer", "close_late", "late", "open_questions"]
 
 def answer(office: Office, tx: Transaction, ticket: str, approved: bool, by: str, asked: list[Question]) -> Decision:
     """Decide again a request about which `by` was asked. The question goes into `asked`, once it is answered."""
-    at = office.settings.clock()
+    at = office.time()
     asked.clear()
     q = tickets.find(tx, ticket)
     if q is None:
@@ -49,18 +49,18 @@ def _may_not(office: Office, q: Question, by: str) -> Decision | None:
 
 def open_questions(office: Office, tx: Transaction) -> list[Question]:
     """The questions that can still be answered, the oldest first."""
-    at = office.settings.clock()
+    at = office.time()
     return [q for q in tickets.open_questions(tx) if at <= q.until]
 
 
 def late(office: Office, tx: Transaction, ticket: str) -> Decision | None:
     """The denial of a request whose question nobody has answered in time; None while there is time."""
     q = tickets.find(tx, ticket)
-    if q is None or office.settings.clock() <= q.until:
+    if q is None or office.time() <= q.until:
         return None
     decision = refusal(Code.APPROVAL_LATE, "nobody has answered in time")
     tickets.close(tx, ticket)
-    office.books.note(tx, "unanswered", office.settings.clock(), {"ticket": ticket})
+    office.books.note(tx, "unanswered", office.time(), {"ticket": ticket})
     keys.replace(tx, q.key, decision)
     return decision
 
