@@ -113,7 +113,7 @@ Posted = list[list[tuple[int, int]]]
 
 
 def run(posted: Posted, pause: int | None) -> list[tuple[bytes, bytes]]:
-    """In each tick some messages are sent (delay, sender); before tick `pause` the mailbox goes through plain arrays."""
+    """In each tick some messages (delay, sender) are sent; before tick `pause` the mailbox goes through plain arrays."""
     box, found = Mailbox(KINDS), []
     for tick in range(len(posted) + 6):
         if tick == pause:
