@@ -65,6 +65,7 @@ class Office:
         self._known = frozenset({*settings.handlers, *settings.promised})
         self._saved = False
         self._changed_by_others = False
+        self._names: frozenset[str] = frozenset()
         self._before: tuple[bool, bytes, int] = (False, b"", 0)
 
     # Holds of the store
@@ -160,7 +161,10 @@ class Office:
         if not bundle.verified and not self.settings.unproved:
             missing = [f"{p.system.name}: {', '.join(p.unproved)}" for p in bundle.policies if p.unproved]
             raise BundleError(f"not proved: {'; '.join(missing)}")
-        return start(bundle, self.settings)
+        names = self._names | {p.system.name for p in bundle.policies}
+        found = start(bundle, self.settings, self._names)
+        self._names = names
+        return found
 
     def load(self, bundle: Bundle | BundleError) -> None:
         """Begin with a bundle. What the store has is taken over when it is first held."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,9 +100,10 @@ class Policies:
         return next((r for r in self.running if r.name == name), None)
 
 
-def start(bundle: Bundle, settings: Settings) -> Policies:
-    """The policies of `bundle`, each in its initial state as `settings` has it. Raises `SettingsError`."""
-    names = {p.system.name for p in bundle.policies}
+def start(bundle: Bundle, settings: Settings, earlier: Iterable[str] = ()) -> Policies:
+    """The policies of `bundle`, each in its initial state as `settings` has it; these may also be about `earlier` ones.
+    Raises `SettingsError`."""
+    names = {p.system.name for p in bundle.policies} | set(earlier)
     for what, chosen in (("given", settings.given), ("params", settings.params)):
         for name in chosen.keys() - names:
             known = ", ".join(sorted(names))

@@ -131,8 +131,9 @@ def test_keys_that_are_none(key: Any) -> None:
 
 def test_no_such_reservation() -> None:
     e = outbox(memory())
-    for name in ("k", None, "\ud800", 3, []):
-        d = end(e, name, "commit", {"cost": 1})  # type: ignore[arg-type]
+    names: list[Any] = ["k", None, "\ud800", 3, []]
+    for name in names:
+        d = end(e, name, "commit", {"cost": 1})
         assert (d.effect, d.code) == ("deny", Code.RESERVATION)
 
 
