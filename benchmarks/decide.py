@@ -116,8 +116,13 @@ def _history(engine: history.Engine, course: history.Course, rounds: int) -> flo
         check(engine.name, [ask(e) for e in yes], course.right)
     best = float("inf")
     slow = microseconds(engine.begin(course), yes[:10], 1, 10) > 100
+    again = [] if slow or engine.only_allowed else [e for e, allowed in pairs if not allowed] * 10
     for _ in range(rounds if slow else 5 * rounds):
-        best = min(best, microseconds(engine.begin(course), yes, 1, 5 if slow else 25))
+        ask = engine.begin(course)
+        # What is denied changes nothing, and brings the code of each rule to the speed that it has in the long run.
+        for e in again:
+            ask(e)
+        best = min(best, microseconds(ask, yes, 1, 5 if slow else 25))
     return best
 
 

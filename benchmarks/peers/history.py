@@ -19,8 +19,12 @@ from peers.stateless import opened
 MOST = 5
 HOUR = 3_600_000
 
-Event = tuple[str, int]
-"""An approval (`approve`) or a call (`tool`) of a pair."""
+Event = tuple[str, int, str]
+"""An approval (`approve`) or a call (`tool`), of which pair, and both as one name."""
+
+
+def event(kind: str, pair: int) -> Event:
+    return kind, pair, f"{kind}{pair}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +43,17 @@ def course(pairs: int, length: int, chance: random.Random, most: int = MOST, cou
     approved = list(range(pairs * 4 // 10, pairs))
     spent, open_ = approved[: pairs // 10], approved[pairs // 10 :]
     never = list(range(pairs * 4 // 10))
-    past: list[Event] = [("approve", p) for p in approved]
-    past += [("tool", p) for p in spent for _ in range(most)]
-    past += [("tool", p) for p in open_]
+    past = [event("approve", p) for p in approved]
+    past += [event("tool", p) for p in spent for _ in range(most)]
+    past += [event("tool", p) for p in open_]
     if len(past) > length:
         raise ValueError(f"a history of {pairs} pairs has at least {len(past)} events")
-    past += [("approve", chance.choice(approved)) for _ in range(length - len(past))]
-    calls: list[Event] = [("tool", p) for p in open_ for _ in range(most - 1)]
+    past += [event("approve", chance.choice(approved)) for _ in range(length - len(past))]
+    calls = [event("tool", p) for p in open_ for _ in range(most - 1)]
     chance.shuffle(calls)
     yes = calls[: count // 4]
-    yes += [("approve", chance.choice(approved)) for _ in range(count // 2 - len(yes))]
-    no: list[Event] = [("tool", chance.choice(never if i % 2 else spent)) for i in range(count - len(yes))]
+    yes += [event("approve", chance.choice(approved)) for _ in range(count // 2 - len(yes))]
+    no = [event("tool", chance.choice(never if i % 2 else spent)) for i in range(count - len(yes))]
     asked = [(e, True) for e in yes] + [(e, False) for e in no]
     chance.shuffle(asked)
     return Course(pairs, most, past, [e for e, _ in asked], [a for _, a in asked])
@@ -74,8 +78,8 @@ def by_hand(c: Course) -> Ask:
     calls: dict[int, deque[int]] = {p: deque() for p in range(c.pairs)}
     most = c.most
 
-    def ask(event: Event) -> bool:
-        kind, pair = event
+    def ask(what: Event) -> bool:
+        kind, pair, _ = what
         if kind == "approve":
             approved.add(pair)
             return True
@@ -89,8 +93,8 @@ def by_hand(c: Course) -> Ask:
         of.append(now)
         return True
 
-    for event in c.past:
-        ask(event)
+    for what in c.past:
+        ask(what)
     return ask
 
 
@@ -109,12 +113,11 @@ def policy(c: Course) -> str:
 def policyctl(c: Course) -> Ask:
     decide = opened(policy(c)).decide
 
-    def ask(event: Event) -> bool:
-        kind, pair = event
-        return decide(f"{kind}{pair}").allowed
+    def ask(what: Event) -> bool:
+        return decide(what[2]).allowed
 
-    for event in c.past:
-        ask(event)
+    for what in c.past:
+        ask(what)
     return ask
 
 
@@ -126,15 +129,14 @@ def acel(c: Course) -> Ask:
         session.add_contract(must_precede(f"approve{i}", f"tool{i}"))
         session.add_contract(rate_limit(f"tool{i}", c.most, HOUR / 1000))
 
-    def ask(event: Event) -> bool:
-        kind, pair = event
-        gate = session.precheck(f"{kind}{pair}")
+    def ask(what: Event) -> bool:
+        gate = session.precheck(what[2])
         if gate.allowed:
-            session.postcheck(f"{kind}{pair}", gate, None)
+            session.postcheck(what[2], gate, None)
         return gate.allowed
 
-    for event in c.past:
-        ask(event)
+    for what in c.past:
+        ask(what)
     return ask
 
 
@@ -149,12 +151,11 @@ def agentltl(c: Course) -> Ask:
         found.append(Constraint(f"approved{i}", Globally(Implies(tool, Once(Now(f"approve{i}"))))))
         found.append(Constraint(f"hourly{i}", Globally(Implies(tool, CountBefore(tool, c.most, "<")))))
     enforcer = Enforcer(found, default_severity=ConstraintSeverity.PERSISTENT_BLOCK)
-    for kind, pair in c.past:
-        enforcer.record_completed(f"{kind}{pair}")
+    for _, _, name in c.past:
+        enforcer.record_completed(name)
 
-    def ask(event: Event) -> bool:
-        kind, pair = event
-        name = f"{kind}{pair}"
+    def ask(what: Event) -> bool:
+        name = what[2]
         allowed = enforcer.check(name).allowed
         if allowed:
             enforcer.record_completed(name)
@@ -183,14 +184,13 @@ def dogwood(c: Course) -> Ask:
     rules = "\n".join(DOGWOOD_RULES.format(i=i, most=c.most) for i in range(c.pairs))
     authorizer = NativeAuthorizer(rules, schema)
 
-    def ask(event: Event, status: str = "asked") -> bool:
-        kind, pair = event
+    def ask(what: Event, status: str = "asked") -> bool:
         who, where = 'Agent::User::"bot"', 'Agent::Gateway::"it"'
         given = {"status": status}
-        return bool(authorizer.authorize_request(f"Agent::Action::{kind}{pair}", who, where, given) == "Allow")
+        return bool(authorizer.authorize_request(f"Agent::Action::{what[2]}", who, where, given) == "Allow")
 
-    for event in c.past:
-        ask(event, "done")
+    for what in c.past:
+        ask(what, "done")
     return ask
 
 
