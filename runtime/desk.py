@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from policydsl.core.types import Value
+from policydsl.regular import contains_regex, member
 from policydsl.regular_find import TooLongError
-from policydsl.regular_find import replace as redacted
+from policydsl.regular_find import replace as replaced
 from runtime.decision import Code, Decision, Duty
 from runtime.inputs import InputError
 from runtime.policies import REDACT, Way
@@ -20,8 +21,8 @@ from runtime.store_hold import not_kept
 
 APPROVE = "approve"
 MOST_REWRITES = 3
-UNREADABLE = frozenset({Code.MISSING_INPUT, Code.UNKNOWN_INPUT, Code.ILL_TYPED})
-"""The codes of requests whose inputs are not those of the action."""
+UNREADABLE = (Code.MISSING_INPUT, Code.UNKNOWN_INPUT, Code.ILL_TYPED)
+"""The codes of requests whose inputs are not those of the action. A tuple, since members of `Enum` are slow to hash."""
 
 Duties = tuple[tuple[str, tuple[Value, ...]], ...]
 
@@ -76,6 +77,12 @@ def settle(
     if _rewritten(flat, duties) == {}:
         return _with_duties(decision, assignments, duties, flat, changed, known)
     return _undone(decision, Code.TRANSFORM, "what has to be redacted is still there after redaction", flat)
+
+
+def redacted(pattern: str, text: str, replacement: str) -> str:
+    """A text without the words of `pattern`. Raises `TooLongError`."""
+    # Most texts have none, and whether they have is known much faster.
+    return replaced(pattern, text, replacement) if member(contains_regex(pattern), text) else text
 
 
 def _rewritten(flat: Mapping[str, Value], duties: Duties) -> dict[str, Value] | None:

@@ -17,15 +17,14 @@ from runtime.desk import UNREADABLE, denied
 from runtime.held import NO_PHASE, Phase
 from runtime.inputs import InputError
 from runtime.lockdown import ENTERED, LIFTED
-from runtime.machine import Step
 from runtime.office import NOBODY, Asked, Office, about, refusal
-from runtime.policies import Policies, Running, SettingsError
+from runtime.policies import Policies, SettingsError, Way
 from runtime.settings import Settings
 from runtime.store import Store, Transaction
 from runtime.tickets import Question
 
 T = TypeVar("T")
-Plain: TypeAlias = "dict[str, tuple[Running, Step]]"
+Plain: TypeAlias = "dict[str, Callable[[Mapping[str, Any]], Decision | None]]"
 
 
 class Enforcer:
@@ -38,7 +37,7 @@ class Enforcer:
     def __init__(self, bundle: Bundle | BundleError, store: Store | None, settings: Settings) -> None:
         self.settings = settings
         self._office = Office(store, settings)
-        self._plain: Plain = {}
+        self._allow_plainly({})
         self._previous: list[Bundle] = []
         try:
             self._office.load(bundle)
@@ -68,6 +67,10 @@ class Enforcer:
 
     def decide(self, action: str = "", *, key: str = "", **inputs: Any) -> Decision:
         """The answer to a request; see `decide_request`."""
+        if key == "" and action.__class__ is str and (plain := self._unmeasured.get(action)) is not None:
+            answer = plain(inputs)
+            if answer is not None:
+                return answer
         return self.decide_request(action, inputs, key)
 
     def decide_request(self, action: str, inputs: Mapping[str, Any], key: str = "") -> Decision:
@@ -106,12 +109,10 @@ class Enforcer:
 
     def _decide(self, action: str, inputs: Mapping[str, Any], key: str) -> Decision:
         if key.__class__ is str and not key and action.__class__ is str:
-            table = self._plain
-            plain = table.get(action)
-            if plain is not None:
-                answer = self._decide_plainly(table, *plain, inputs)
-                if answer is not None:
-                    return answer
+            plain = self._plain.get(action)
+            answer = plain(inputs) if plain is not None else None
+            if answer is not None:
+                return answer
         return self.decide_within(action, inputs, key)
 
     def decide_within(
@@ -190,33 +191,44 @@ class Enforcer:
 
         return office.run(work, lambda _code, _reason: False)
 
-    def _decide_plainly(self, table: Plain, policy: Running, step: Step, inputs: Mapping[str, Any]) -> Decision | None:
-        """The answer where there is nothing to record and nothing to do beside; None to take the long way."""
-        office = self._office
-        try:
-            with office.group.lock:
-                # SOUND: what was looked up before the lock was had may be of a policy that is in force no more.
-                if self._plain is not table or office.group.leading:
-                    return None
-                clock = policy.clock
-                decision, assignments, duties = step(
-                    inputs, 0 if clock is None else office.now(policy, self._office.time()), NOBODY
-                )
-                if duties or decision.effect == "approve" or decision.code in UNREADABLE:
-                    return None
-                if assignments:
-                    policy.machine.content.apply(assignments)
-        except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
-            return refusal(Code.INTERNAL, about(error))
-        return decision
-
     def _prepare(self) -> None:
         """Note the actions that are decided plainly."""
         office = self._office
         with office.group.lock:
             simple = not (office.recording or office.fault or office.lockdown.locked or self.settings.shadow)
             routes = self.policies.routes if simple and self.policies else {}
-            self._plain = {n: (w.policy, w.policy.machine.steps[w.action.name]) for n, w in routes.items()}
+            found: Plain = {}
+            self._allow_plainly(found)
+            found |= {name: self._plainly(found, way) for name, way in routes.items()}
+
+    def _allow_plainly(self, table: Plain) -> None:
+        self._plain = table
+        self._unmeasured = table if self.settings.meter is None else {}
+
+    def _plainly(self, table: Plain, way: Way) -> Callable[[Mapping[str, Any]], Decision | None]:
+        """What decides an action where there is nothing to record and nothing to do beside, as long as `table` is in
+        force; None to take the long way."""
+        office, policy = self._office, way.policy
+        step, content = policy.machine.steps[way.action.name], policy.machine.content
+        clock, group, lock = policy.clock, office.group, office.group.lock
+
+        def decide(inputs: Mapping[str, Any]) -> Decision | None:
+            try:
+                with lock:
+                    # SOUND: what was looked up before the lock was had may be of a policy that is in force no more.
+                    if self._plain is not table or group.leader:
+                        return None
+                    now = 0 if clock is None else office.now(policy, office.time())
+                    decision, assignments, duties = step(inputs, now, NOBODY)
+                    if duties or decision.effect == "approve" or decision.code in UNREADABLE:
+                        return None
+                    if assignments:
+                        content.apply(assignments)
+            except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
+                return refusal(Code.INTERNAL, about(error))
+            return decision
+
+        return decide
 
     def _discharged(self, decision: Decision, key: str) -> Decision:
         """Do what the decision obliges to, as far as there are handlers. What is not done is not allowed."""
@@ -315,7 +327,7 @@ class Enforcer:
         office = self._office
 
         def work(tx: Transaction) -> Decision:
-            self._plain = {}
+            self._allow_plainly({})
             decision = change(self._office.time())
             if decision.effect == "allow":
                 office.write_lockdown(tx, office.books, event, by, reason)
@@ -363,5 +375,5 @@ class Enforcer:
         office.run(office.sign, lambda _code, _reason: None)
         with office.group.lock:
             office.fault = (Code.STORE, "the enforcer is closed")
-            self._plain = {}
+            self._allow_plainly({})
             office.group.store.close()

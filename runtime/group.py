@@ -39,7 +39,7 @@ class _Job(Generic[T]):
 
 
 class Group:
-    """Does work in holds of `store`. `lock` is held by the thread that does it."""
+    """Does work in holds of `store`. `lock` is held by the thread that does it, which is `leader` (0: nobody is)."""
 
     def __init__(self, store: Store, most: int = 512) -> None:
         self.store = store
@@ -48,12 +48,12 @@ class Group:
         self._guard = threading.Lock()
         self._waiting: list[_Job[Any]] = []
         self._busy = False
-        self._leader = 0
+        self.leader = 0
 
     @property
     def leading(self) -> bool:
         """Whether this very thread is within a hold."""
-        return self._leader == threading.get_ident()
+        return self.leader == threading.get_ident()
 
     def run(self, work: Callable[[Transaction], T], around: Around) -> T:
         """What `work` returns, once the hold in which it ran is kept. Raises what it raises, or `StoreError`; then
@@ -87,11 +87,11 @@ class Group:
             del self._waiting[: len(jobs)]
         try:
             with self.lock:
-                self._leader = threading.get_ident()
+                self.leader = threading.get_ident()
                 try:
                     self._hold(jobs, around)
                 finally:
-                    self._leader = 0
+                    self.leader = 0
         finally:
             self._pass_on()
             for job in jobs:

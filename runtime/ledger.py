@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 from policydsl.core.read_json import MalformedError
 from policydsl.core.types import Value
 from policydsl.regular_find import TooLongError
-from policydsl.regular_find import replace as redacted
 from policydsl.state import Keys
 from policydsl.trace import Cell, Change
 from runtime import heads
 from runtime.content import Content, Undo
 from runtime.decision import Decision
-from runtime.desk import Settled
+from runtime.desk import Settled, redacted
 from runtime.merkle import Frontier
 from runtime.policies import Policies, Running, Way
 from runtime.records import Entry, Event, Record, Start, entry_bytes, event_bytes, from_bytes, start_bytes, start_of
