@@ -190,7 +190,7 @@ def show_all(found: Table) -> None:
         one = [[n, number(c["wall"]), number(c["cpu"])] for n, c in found["durable"]["one by one"].items()]
         show("µs until a decision is on the disk", ["", "wall", "processor"], one)
         group = found["durable"]["per second"]
-        cells_by_size = [[f"{n} rules", *(f"{v:,.0f}" for v in by.values())] for n, by in group.items()]
+        cells_by_size = [[n, *(f"{v:,.0f}" for v in by.values())] for n, by in group.items()]
         show("decisions a second, by threads that ask", ["", *next(iter(group.values()))], cells_by_size)
     if "footprint" in found:
         f = found["footprint"]

@@ -16,10 +16,16 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from peers.stateless import bundle
 from peers.workload import Request, policy, requests, rules
 
+if TYPE_CHECKING:
+    from policyctl.embed import Enforcer
+
 PAGE = 4096
+ROUNDS = 5
 
 Ask = Callable[[Request], bool]
 
@@ -53,6 +59,8 @@ def disk(folder: Path, count: int) -> Cost:
 
 
 def sqlite(folder: Path, count: int, length: int = 600) -> Cost:
+    for suffix in ("", "-wal", "-shm"):
+        (folder / f"alone.db{suffix}").unlink(missing_ok=True)
     connection = sqlite3.connect(folder / "alone.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
@@ -69,41 +77,64 @@ def sqlite(folder: Path, count: int, length: int = 600) -> Cost:
         connection.close()
 
 
-def enforcer(folder: Path, count: int, state: str, durability: str = "each") -> tuple[Ask, list[Request]]:
-    """Decides under so many rules, with its store in a file of the folder; and requests for it."""
-    from policyctl.embed import Enforcer
-    from policydsl.diagnostics import Report
-    from policydsl.load import load
-    from runtime.bundle import build
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An enforcer with its store in a file, and what it is asked."""
 
-    chance = random.Random(count)
-    made = rules(count, chance)
-    (program,) = load(["bench.policy"], lambda _: policy(made), Report())
-    path = folder / f"bench{count}.bundle"
-    path.write_bytes(build([(program.system, "")]))
-    decide = Enforcer.open(path, folder / state, durability=durability, unproved=True).decide
+    enforcer: Enforcer
+    asked: list[Request]
 
-    def ask(q: Request) -> bool:
-        decision = decide(q.action, role=q.role, path=q.path, amount=q.amount, channel=q.channel)
+    def ask(self, q: Request) -> bool:
+        decision = self.enforcer.decide(q.action, role=q.role, path=q.path, amount=q.amount, channel=q.channel)
         if decision.serial < 0:
             raise RuntimeError(f"not recorded: {decision.reason}")
         return decision.allowed
 
-    return ask, requests(1000, made, chance)
+    def ask_many(self, lot: list[Request]) -> int:
+        """How many of them are allowed, all kept at once."""
+        many = [(q.action, {"role": q.role, "path": q.path, "amount": q.amount, "channel": q.channel}, "") for q in lot]
+        decisions = self.enforcer.decide_many(many)
+        if any(d.serial < 0 for d in decisions):
+            raise RuntimeError("not recorded")
+        return sum(d.allowed for d in decisions)
+
+
+def setting(folder: Path, count: int, state: str, durability: str = "each") -> Setting:
+    """Decides under so many rules, with its store in a file of the folder."""
+    from policyctl.embed import Enforcer
+
+    chance = random.Random(count)
+    made = rules(count, chance)
+    path = folder / f"bench{count}.bundle"
+    path.write_bytes(bundle(policy(made)))
+    enforcer = Enforcer.open(path, folder / state, durability=durability, unproved=True)
+    return Setting(enforcer, requests(1000, made, chance))
+
+
+def in_lots(s: Setting, seconds: float, lot: int = 100) -> float:
+    """How many decisions one thread gets in a second when it asks for so many at once."""
+    done, begun = 0, time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        s.ask_many([s.asked[(done + i) % len(s.asked)] for i in range(lot)])
+        done += lot
+    return done / (time.perf_counter() - begun)
 
 
 def per_second(ask: Ask, asked: list[Request], threads: int, seconds: float) -> float:
     """How many decisions so many threads get in a second, together."""
-    done, over = [0] * threads, threading.Event()
+    done, over, faults = [0] * threads, threading.Event(), list[Exception]()
     ready = threading.Barrier(threads + 1)
 
     def work(number: int) -> None:
         ready.wait()
         i = number
-        while not over.is_set():
-            ask(asked[i % len(asked)])
-            i += threads
-            done[number] += 1
+        try:
+            while not over.is_set():
+                ask(asked[i % len(asked)])
+                i += threads
+                done[number] += 1
+        except Exception as error:  # noqa: BLE001 raised again by who waits
+            faults.append(error)
 
     workers = [threading.Thread(target=work, args=(n,)) for n in range(threads)]
     for w in workers:
@@ -114,30 +145,28 @@ def per_second(ask: Ask, asked: list[Request], threads: int, seconds: float) -> 
     over.set()
     for w in workers:
         w.join()
+    if faults:
+        raise faults[0]
     return sum(done) / (time.perf_counter() - begun)
 
 
 def measure(folder: Path, sizes: list[int], count: int, seconds: float) -> dict[str, object]:
     """Everything. Rounds of the kinds are interleaved, as the speed of a disk changes over time."""
     one_by_one: dict[str, list[Cost]] = {}
-    asks = {n: enforcer(folder, n, f"state{n}.db") for n in sizes}
-    for round_ in range(3):
-        kinds: dict[str, Callable[[], Cost]] = {"disk": lambda: disk(folder, count)}
-        kinds["SQLite"] = lambda: _fresh(folder, "alone.db") or sqlite(folder, count)
-        for n, (ask, asked) in asks.items():
-            kinds[f"{n} rules"] = lambda ask=ask, asked=asked: cost(lambda i: ask(asked[i % len(asked)]), count)
+    settings = {n: setting(folder, n, f"state{n}.db") for n in sizes}
+    kinds: dict[str, Callable[[], Cost]] = {
+        "disk": lambda: disk(folder, count),
+        "SQLite": lambda: sqlite(folder, count),
+    }
+    for n, s in settings.items():
+        kinds[f"{n} rules"] = lambda s=s: cost(lambda i: s.ask(s.asked[i % len(s.asked)]), count)
+    for _ in range(ROUNDS):
         for name, run in kinds.items():
-            if round_ == 0:
-                one_by_one[name] = []
-            one_by_one[name].append(run())
+            one_by_one.setdefault(name, []).append(run())
     best = {name: asdict(min(found, key=lambda c: c.wall)) for name, found in one_by_one.items()}
     together = {}
     for n in sizes:
-        ask, asked = enforcer(folder, n, f"group{n}.db", "group")
-        together[str(n)] = {str(t): per_second(ask, asked, t, seconds) for t in (1, 8, 64)}
+        s = setting(folder, n, f"group{n}.db", "group")
+        row = {str(t): per_second(s.ask, s.asked, t, seconds) for t in (1, 8, 64)}
+        together[f"{n} rules"] = {**row, "1, in lots of 100": in_lots(s, seconds)}
     return {"one by one": best, "per second": together}
-
-
-def _fresh(folder: Path, name: str) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        (folder / f"{name}{suffix}").unlink(missing_ok=True)

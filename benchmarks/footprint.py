@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from peers.stateless import bundle
 from peers.workload import Request, policy, requests, rules
 
 ROOT = Path(__file__).parent.parent
@@ -62,17 +63,12 @@ def _cpu(code: str, environment: Mapping[str, str]) -> float:
 
 def memory(count: int, state: str = "memory:") -> dict[str, object]:
     """Megabytes of a process that has decided under so many rules, and which of the heavy modules it has loaded."""
-    from policydsl.diagnostics import Report
-    from policydsl.load import load
-    from runtime.bundle import build
-
     chance = random.Random(count)
     made = rules(count, chance)
-    (program,) = load(["bench.policy"], lambda _: policy(made), Report())
     asked = [_given(q) for q in requests(1000, made, chance)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.bundle"
-        path.write_bytes(build([(program.system, "")]))
+        path.write_bytes(bundle(policy(made)))
         where = state if state == "memory:" else str(Path(folder) / state)
         code = CHILD.format(path=str(path), state=where, heavy=HEAVY)
         done = subprocess.run(

@@ -171,18 +171,23 @@ def rego_data(made: list[Rule]) -> Answer:
     return _rego("\n".join(texts), {"permits": {}, "forbids": {}, **data})
 
 
-def opened(text: str) -> Enforcer:
-    """Our enforcer for a policy in text, with its state in memory; nothing about the policy is proved."""
-    from policyctl.embed import Enforcer
+def bundle(text: str) -> bytes:
+    """A policy in text as a bundle, of which nothing is proved."""
     from policydsl.diagnostics import Report
     from policydsl.load import load
     from runtime.bundle import build
 
-    report = Report()
-    (program,) = load(["bench.policy"], lambda _: text, report)
+    (program,) = load(["bench.policy"], lambda _: text, Report())
+    return build([(program.system, "")])
+
+
+def opened(text: str) -> Enforcer:
+    """Our enforcer for a policy in text, with its state in memory."""
+    from policyctl.embed import Enforcer
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.bundle"
-        path.write_bytes(build([(program.system, "")]))
+        path.write_bytes(bundle(text))
         enforcer = Enforcer.open(path, "memory:", unproved=True)
     if enforcer.fault is not None:
         raise RuntimeError(enforcer.fault[1])
