@@ -21,7 +21,7 @@ def lacks(r: Replica) -> bool:
 def call(r: Replica, out: Effects) -> None:
     """Asks everybody, and says once more that it gives up the leader, if it does."""
     if lacks(r):
-        everyone(r.sign(Status(r.view, r.changing, r.executed)), out)
+        everyone(r.sign(Status(r.view, r.changing, r.stable, r.executed)), out)
         if r.changing and r.my_change is not None:
             everyone(r.my_change, out)
         arm(r, RESEND, out)
@@ -34,6 +34,11 @@ def on_status(r: Replica, message: Signed, out: Effects) -> None:
     if body.executed < r.stable:
         log = tuple(r.history[body.executed : r.stable])
         out.append(Send(r.sign(State(body.executed, r.stable, log, r.proof)), to))
+    elif body.stable < r.stable:
+        out.extend(Send(checkpoint, to) for checkpoint in r.proof)
+    for votes in r.checkpoints.values():
+        if r.me in votes:
+            out.append(Send(votes[r.me], to))
     for seq in sorted(r.decided):
         if seq > body.executed:
             out.append(Send(r.sign(r.decided[seq]), to))

@@ -51,8 +51,11 @@ def stabilise(r: Replica, seq: int, proof: tuple[Signed, ...]) -> None:
 
 
 def progressed(r: Replica, out: Effects) -> None:
-    """Something was decided: the leader has earned as much patience as at first."""
+    """Something was decided: the leader has earned as much patience as at first, and nobody needs to be called yet."""
     r.patience = r.settings.timeout
+    disarm(r, RESEND)
+    if r.waiting or r.changing or r.behind > r.executed:
+        arm(r, RESEND, out)
     if not r.changing:
         disarm(r, VIEW)
         if r.waiting:

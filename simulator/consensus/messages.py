@@ -74,6 +74,7 @@ class Status(NamedTuple):
 
     view: int
     changing: bool
+    stable: int
     executed: int
 
 

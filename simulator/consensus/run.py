@@ -1,7 +1,7 @@
 """One run of the protocol: a committee, its network, its traitors and requests go in, an outcome comes out.
 
 Members are state machines (`replica.py`); here is what is around them: time, the network, clients, and the eye that
-sees everything and checks, at every decision, that correct members agree, and that somebody asked for what they decided.
+sees everything and checks, at every decision, that correct members agree and that somebody asked for what they decide.
 Clients send a request to all members, and again to those that have not executed it; answers to clients are not modelled
 as messages. Everything depends on the arguments alone, random times through `draw` (NOTE(counters)).
 """
@@ -161,7 +161,7 @@ def _carry_out(run: Run, member: int, effects: Effects) -> None:
 
 
 def _may_send(run: Run, member: int, effect: Send) -> bool:
-    # SOUND: receivers believe the network about the sender, so it delivers nothing in the name of others that is forged.
+    # SOUND: receivers believe the network about the sender, so it delivers nothing that is forged.
     return member not in run.traitors or run.notary.genuine(effect.message)
 
 
