@@ -212,21 +212,27 @@ class Enforcer:
         step, content = policy.machine.steps[way.action.name], policy.machine.content
         clock, group, lock = policy.clock, office.group, office.group.lock
 
+        acquire, release = lock.acquire, lock.release
+
         def decide(inputs: Mapping[str, Any]) -> Decision | None:
+            acquire()  # bound, and without `with`: this is where the time of a decision goes
             try:
-                with lock:
-                    # SOUND: what was looked up before the lock was had may be of a policy that is in force no more.
-                    if self._plain is not table or group.leader:
-                        return None
-                    now = 0 if clock is None else office.now(policy, office.time())
-                    decision, assignments, duties = step(inputs, now, NOBODY)
-                    if duties or decision.effect == "approve" or decision.code in UNREADABLE:
-                        return None
+                # SOUND: what was looked up before the lock was had may be of a policy that is in force no more.
+                if self._plain is not table or group.leader:
+                    return None
+                now = 0 if clock is None else office.now(policy, office.time())
+                decision, assignments, duties = step(inputs, now, NOBODY)
+                if duties:
+                    return None
+                if decision.effect == "allow":
                     if assignments:
                         content.apply(assignments)
+                    return decision
+                return None if decision.effect == "approve" or decision.code in UNREADABLE else decision
             except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
                 return refusal(Code.INTERNAL, about(error))
-            return decision
+            finally:
+                release()
 
         return decide
 
