@@ -123,7 +123,9 @@ def _show_unproved(bundle: Bundle) -> None:
 @click.option("--given", type=click.File(encoding="utf-8"), help="JSON: members of groups, other free variables.")
 @click.option("--key", type=_file, help="Take only a bundle signed with this public key (PEM).")
 @click.option("--unproved", is_flag=True, help="Take a bundle that is not fully proved.")
-@click.option("--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option(
+    "--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True, help="How to answer."
+)
 def decide(bundle: Path, request: Any, state: str, given: Any, key: Path | None, unproved: bool, format_: str) -> int:
     """Decide one request under BUNDLE, and say why.
 
