@@ -224,8 +224,9 @@ class _Builder:
 
             def build(view: View, bad: Expr = bad) -> None:
                 special = Specialiser(view)
-                facts = self._known(special, self.closing)
-                self._clause([tuple(special(c) for c in self.arguments)], None, [special(bad), *facts])
+                body = [special(bad), *self._known(special, self.closing)]
+                assumed = [tuple(special(c) for c in self.arguments), *self._elsewhere(special, body)]
+                self._clause(assumed, None, body)
 
             for _ in choices(View(everybody), build):
                 pass
@@ -330,24 +331,37 @@ def _identities(atoms: Sequence[Expr]) -> list[Apply]:
     return [a for a in atoms if isinstance(a, Apply) and a.op is Op.EQ and isinstance(a.args[0].type, EntityType)]
 
 
-def lemma(problem: Problem, invariant: Expr) -> Expr:
-    """`invariant`, over the cells of `problem`, for all distinct individuals."""
-    images: dict[Expr, Expr] = {}
-    bounds: list[Ref] = []
-    for i, slot in enumerate(problem.slots):
-        bound = Ref(f"{str(slot.type)[0].lower()}#lemma{i}", slot.type, Space.BOUND)
-        bounds.append(bound)
-        images[slot] = bound
-    people: list[Expr] = [*bounds, *problem.named]
+def lemmas(problem: Problem, invariant: Expr) -> tuple[Expr, ...]:
+    """`invariant`, over the cells of `problem`, for all distinct individuals: the readings worth trying, best first.
+
+    What is said of fewer individuals than are distinguished does not wait for the others to be there: a claim about
+    somebody who has a name follows only if what the lemma says of them is not said beside somebody else.
+    """
+    images: dict[Expr, Expr] = {
+        slot: Ref(f"{str(slot.type)[0].lower()}#lemma{i}", slot.type, Space.BOUND)
+        for i, slot in enumerate(problem.slots)
+    }
+    bounds = [b for b in images.values() if isinstance(b, Ref)]
+    whole = substitute(invariant, images)
+    by_bounds: dict[tuple[Ref, ...], list[Expr]] = {}
+    for part in _conjuncts(whole):
+        used = set(refs(part))
+        by_bounds.setdefault(tuple(b for b in bounds if b in used), []).append(part)
+    split = conj(*(_of_distinct(some, problem.named, conj(*parts)) for some, parts in by_bounds.items()))
+    mentioned = set(refs(whole))
+    together = _of_distinct(tuple(b for b in bounds if b in mentioned), problem.named, whole)
+    return tuple(dict.fromkeys((split, together)))
+
+
+def _of_distinct(bounds: tuple[Ref, ...], named: tuple[Const, ...], body: Expr) -> Expr:
+    """`body` for all `bounds` that differ from each other and from whoever is `named`."""
+    people: list[Expr] = [*bounds, *named]
     apart = [
         negate(eq(a, b)) for i, a in enumerate(people) for b in people[i + 1 :] if a.type == b.type and a in bounds
     ]
-    used = set(refs(substitute(invariant, images)))
-    result = (
-        implies(conj(*apart), substitute(invariant, images))
-        if len(used & set(bounds)) > 1 or problem.named
-        else substitute(invariant, images)
-    )
-    for bound in reversed(bounds):
+    # Named by their places: what is said of each of two individuals alone is said once.
+    own = [Ref(f"{str(b.type)[0].lower()}#lemma{i}", b.type, Space.BOUND) for i, b in enumerate(bounds)]
+    result = substitute(implies(conj(*apart), body), dict(zip(bounds, own, strict=True)))
+    for bound in reversed(own):
         result = forall(bound, result)
     return result

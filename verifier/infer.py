@@ -16,7 +16,7 @@ from policydsl.core.system import System
 from policydsl.core.types import BoolType, EntityType, EnumType, StringType
 from verifier import spacer
 from verifier.cells import UnsupportedError
-from verifier.horn import Problem, TooBigError, lemma, problem, split_foralls
+from verifier.horn import Problem, TooBigError, lemmas, problem, split_foralls
 from verifier.induction import Obligation, entails_obligation, init_obligation, near, step_obligation
 from verifier.solve import Answer
 
@@ -63,11 +63,11 @@ def infer(
         if isinstance(candidate, spacer.Failure):
             failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: {candidate.value}")
             continue
-        found = lemma(clauses, candidate)
-        for helpers in ([], known):  # most lemmas stand on their own, and short obligations are quick
-            obligations = certify(system, name, found, goal, helpers)
-            if all(discharge(o) is Answer.UNSAT for o in obligations):
-                return Inferred(found, tuple(obligations), bool(helpers))
+        for found in lemmas(clauses, candidate):
+            for helpers in ([], known):  # most lemmas stand on their own, and short obligations are quick
+                obligations = certify(system, name, found, goal, helpers)
+                if all(discharge(o) is Answer.UNSAT for o in obligations):
+                    return Inferred(found, tuple(obligations), bool(helpers))
         failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: the candidate did not check")
     return "; ".join(dict.fromkeys(failures)) or "no lemma found"
 

@@ -1,0 +1,84 @@
+"""Lemmas that have to be found, by policies each of which once stayed unknown; a false neighbour of each is refuted."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_verifier import statuses
+
+FREEZE = """
+entity Person
+entity Bot {{ deployer, reserve }}
+state frozen_until : Time? = none
+action start(principal: Bot) {{
+  require {who} else "only the deployer deploys"
+  if frozen_until has t {{ require now > t else "freeze" }}
+}}
+action freeze(principal: Person) {{ frozen_until := now + 2h }}
+assert no_start_in_freeze on start: once within {within} freeze implies denied
+"""
+
+
+@pytest.mark.parametrize("who", ["principal == deployer", "principal == deployer or principal == reserve"])
+def test_a_lemma_about_nobody_helps_whoever_has_a_name(who: str) -> None:
+    assert statuses(FREEZE.format(who=who, within="2h")) == {"no_start_in_freeze": "proved"}
+
+
+def test_a_lemma_about_nobody_is_not_more_than_is_true() -> None:
+    assert statuses(FREEZE.format(who="principal == deployer", within="3h")) == {"no_start_in_freeze": "refuted"}
+
+
+ROOT = """
+entity Bot { root }
+state cleared: Bot -> Bool = false
+state trusted: Bot -> Bool = false
+action clear(principal: Bot, bot: Bot) { require principal == root  cleared[bot] := true }
+action trust(principal: Bot, bot: Bot) {
+  require principal == root and cleared[bot]
+  trusted[bot] := true
+}
+action forget(principal: Bot, bot: Bot) {
+  require principal == root and not trusted[bot]
+  cleared[bot] := false
+}
+step for_good: forall b: Bot . old(trusted[b]) implies trusted[b] and cleared[b]
+step for_nothing: forall b: Bot . old(cleared[b]) implies cleared[b]
+"""
+
+
+def test_a_lemma_about_everybody_is_one_about_those_with_names() -> None:
+    assert statuses(ROOT) == {"for_good": "proved", "for_nothing": "refuted"}
+
+
+SEASONS = """
+entity Player
+entity Season
+state score: (Season, Player) -> Int = 0
+state season: Season? = none
+action open(s: Season) {{ require season == none  season := s }}
+action close() {{ season := none }}
+action report(p: Player, n: Int[1..100]) {{ require season has s  score[s, p] += n }}
+invariant scored: season has s implies forall p: Player . score[s, p] >= {least}
+"""
+
+
+@pytest.mark.parametrize(("least", "status"), [(0, "proved"), (1, "refuted")])
+def test_what_is_said_of_one_that_is_read_needs_a_lemma_about_all(least: int, status: str) -> None:
+    assert statuses(SEASONS.format(least=least))["scored"] == status
+
+
+VOTING = """
+entity Member
+entity Proposal
+state open: Proposal -> Bool = false
+state decided: Proposal -> Bool = false
+action begin(p: Proposal) {{ require not open[p] and not decided[p]  open[p] := true }}
+action vote(principal: Member, p: Proposal) {{ require open[p] }}
+action close(p: Proposal) {{ require open[p]  open[p] := false  decided[p] := true }}
+step held_once: forall p: Proposal . old({before}[p]) implies decided[p] and not open[p]
+"""
+
+
+@pytest.mark.parametrize(("before", "status"), [("decided", "proved"), ("open", "refuted")])
+def test_a_lemma_about_one_holds_of_two_that_are_distinguished(before: str, status: str) -> None:
+    assert statuses(VOTING.format(before=before)) == {"held_once": status}
