@@ -188,9 +188,12 @@ def _explained(d: Decision, paint: Paint) -> list[str]:
 
 def replay_bundle(path: Path, traffic: Path, against: Path | None, given: Any, examples: int) -> int:
     """What the bundle at `path` decides about recorded traffic; with `against`, what it decides otherwise than that."""
+    from policyctl.replay_tables import SUFFIXES
     from policydsl.core.read_json import MalformedError
     from runtime.traffic import read_line
 
+    if traffic.suffix in SUFFIXES:
+        return _replay_tables(path, traffic, against, _json(given) if given else None, examples)
     try:
         lines = traffic.read_text(encoding="utf-8").splitlines()
         requests = [r for n, line in enumerate(lines, 1) if line.strip() and (r := read_line(line, n)) is not None]
@@ -211,6 +214,24 @@ def replay_bundle(path: Path, traffic: Path, against: Path | None, given: Any, e
         lines += [f"    line {r.line}: {_call(r)}\n      was {_short(o)}, is {_short(n)}" for r, o, n in shown]
     write_out("\n".join(lines) + "\n")
     return REFUTED if changed else OK
+
+
+def _replay_tables(path: Path, traffic: Path, against: Path | None, cells: Any, examples: int) -> int:
+    from importlib.util import find_spec
+
+    from policyctl.replay_tables import replay_tables
+    from policydsl.core.read_json import MalformedError
+    from runtime.bundle import BundleError
+    from runtime.policies import SettingsError
+
+    if find_spec("pyarrow") is None:
+        raise click.ClickException(f"{traffic}: tables need NumPy and PyArrow: install `policyctl[columns]`")
+    try:
+        lines, differs = replay_tables(path, traffic, against, cells, examples)
+    except (BundleError, SettingsError, MalformedError) as error:
+        raise click.ClickException(str(error)) from error
+    write_out("\n".join(lines) + "\n")
+    return REFUTED if differs else OK
 
 
 def _decided(path: Path, requests: list[Recorded], cells: Any) -> list[tuple[Recorded, Decision]]:

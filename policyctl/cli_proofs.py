@@ -31,9 +31,10 @@ def replay(what: Path, under: str, against: Path | None, given: Any, examples: i
     A run (`policyctl verify --traces DIR`) is compared, every decision and change. Exits with 0 when the policy decides
     as recorded, 3 when it does not.
 
-    Traffic is a file of lines of JSON, `{"action": …, "inputs": {…}, "at": …}`, or a decision log. What the bundle
-    would decide is counted, from its initial state on. With --against, the decisions that another bundle would make
-    otherwise are counted and shown; then the command exits with 3 if there are any.
+    Traffic is a file of lines of JSON, `{"action": …, "inputs": {…}, "at": …}`, a decision log, or a Parquet or Arrow
+    file with a column `action` and one for each input. What the bundle would decide is counted, from its initial state
+    on. With --against, the decisions that another bundle would make otherwise are counted and shown; then the command
+    exits with 3 if there are any.
 
     \b
     Examples:
