@@ -15,7 +15,7 @@ from simulator.network import HIGH, LOW, Network, partition
 from simulator.random_streams import Draw
 from tests.committees import QUICK, STEADY, Cut, Schedule, play, schedules
 
-PATIENCE = 120_000
+PATIENCE = 60_000
 """Milliseconds after the last partition healed: far more than view changes through all traitors take."""
 
 

@@ -52,7 +52,7 @@ def stabilise(r: Replica, seq: int, proof: tuple[Signed, ...]) -> None:
 
 def progressed(r: Replica, out: Effects) -> None:
     """Something was decided: the leader has earned as much patience as at first, and nobody needs to be called yet."""
-    r.patience = r.settings.timeout
+    r.patience = 1
     disarm(r, RESEND)
     if r.waiting or r.changing or r.behind > r.executed:
         arm(r, RESEND, out)

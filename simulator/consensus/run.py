@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,21 +18,24 @@ from simulator.consensus.byzantine import Fault, Traitor, receive, woken
 from simulator.consensus.events import Events, pop, push
 from simulator.consensus.messages import NOTHING, Request, Signed, as_client
 from simulator.consensus.outcome import Decision, Outcome, Submission
-from simulator.consensus.replica import ring, step
+from simulator.consensus.replica import handler, ring
 from simulator.consensus.signatures import Book, Notary, Signer
 from simulator.consensus.state import Effects, Replica, Send, Settings, Wake
 from simulator.network import NEVER, Network, departures, is_cut, travel
 from simulator.random_streams import Draw
 
-BLOCK = 4096
-"""Messages whose times on the way are drawn at once."""
+FEW, MANY = 128, 8192
+"""For how many messages times on the way are drawn at once, first and later."""
 
 
-class Ask(int):
-    """The number of a submission that its client sends, or sends again."""
+class Ask(NamedTuple):
+    """A client sends a submission, or sends it again."""
+
+    number: int
 
 
-Item = tuple[int, "Signed | Wake | Ask"]
+Item = tuple[list[int], "Signed | Wake | Ask"]
+"""To whom what happens; a message that arrives at several members at once is one item."""
 
 
 @dataclass(slots=True)
@@ -49,9 +53,11 @@ class Run:
     asked: frozenset[Request]
     deceitful: frozenset[int]
     """Bots of traitors: what they asked for as clients is not known."""
+    others: list[list[int]]
     events: Events[Item] = field(default_factory=Events)
-    number: int = 0
-    """Of the next message."""
+    drawn: int = 0
+    """For how many messages times were drawn; how many of those in the lists are used."""
+    used: int = 0
     first: list[int] = field(default_factory=list)
     second: list[int] = field(default_factory=list)
     sent: dict[str, int] = field(default_factory=dict)
@@ -102,10 +108,11 @@ def decide(
         set(requests),
         frozenset(requests) | {NOTHING},
         frozenset(nodes[m] for m in faults),
+        [[m for m in range(n) if m != member] for member in range(n)],
         seen=[0] * n,
     )
     for number, submission in enumerate(submissions):
-        push(run.events, submission.time, (submission.client, Ask(number)))
+        push(run.events, submission.time, ([], Ask(number)))
     while run.events.times and run.events.times[0] <= until and not _is_over(run):
         _advance(run)
     return _outcome(run, submissions, until)
@@ -121,42 +128,52 @@ def _honest(run: Run) -> int:
 
 def _advance(run: Run) -> None:
     """Everything that happens at the next moment."""
+    for receivers, what in pop(run.events):
+        match what:
+            case Signed():
+                _deliver(run, receivers, what)
+            case Wake(kind, token, _):
+                to = receivers[0]
+                r, traitor = run.replicas[to], run.traitors.get(to)
+                _carry_out(run, to, woken(traitor, r, kind, token) if traitor else ring(r, kind, token))
+            case Ask():
+                _ask(run, what)
+
+
+def _deliver(run: Run, receivers: list[int], message: Signed) -> None:
     replicas, traitors, seen = run.replicas, run.traitors, run.seen
-    for to, what in pop(run.events):
-        if type(what) is Ask:
-            _ask(run, to, what)
-            continue
+    act, out = handler(run.notary, message), list[Send | Wake]()
+    run.delivered += len(receivers)
+    for to in receivers:
         r = replicas[to]
-        if type(what) is Signed:
-            run.delivered += 1
-            effects = receive(traitors[to], r, what) if to in traitors else step(r, what)
+        if to in traitors:
+            out = receive(traitors[to], r, message)
         else:
-            assert type(what) is Wake
-            kind, token, _ = what
-            effects = woken(traitors[to], r, kind, token) if to in traitors else ring(r, kind, token)
-        if effects:
-            _carry_out(run, to, effects)
+            act(r, message, out)
+        if out:
+            _carry_out(run, to, out)
+            out = []
         if len(r.history) != seen[to]:
             _look(run, to)
 
 
-def _ask(run: Run, client: int, number: Ask) -> None:
-    request = run.requests[number]
-    assert type(request.body) is Request
-    done = run.times.get(request.body, {})
-    left = [m for m in range(len(run.replicas)) if m not in done]
-    if any(m not in run.traitors for m in left):
-        _send(run, client, request, left, run.events.now)
-        push(run.events, run.events.now + run.settings.timeout, (client, number))
+def _ask(run: Run, what: Ask) -> None:
+    message = run.requests[what.number]
+    request = message.body
+    assert type(request) is Request
+    left = [m for m in range(len(run.replicas)) if m not in run.times.get(request, ())]
+    if request in run.open:
+        _send(run, request.client, message, left, run.events.now)
+        push(run.events, run.events.now + run.settings.timeout, ([], what))
 
 
 def _carry_out(run: Run, member: int, effects: Effects) -> None:
     now = run.events.now
     for effect in effects:
         if isinstance(effect, Wake):
-            push(run.events, now + effect.after, (member, effect))
+            push(run.events, now + effect.after, ([member], effect))
         elif _may_send(run, member, effect):
-            to = [m for m in range(len(run.replicas)) if m != member] if effect.to is None else list(effect.to)
+            to = run.others[member] if effect.to is None else list(effect.to)
             _send(run, int(run.nodes[member]), effect.message, to, now + effect.delay)
 
 
@@ -166,24 +183,46 @@ def _may_send(run: Run, member: int, effect: Send) -> bool:
 
 
 def _send(run: Run, node: int, message: Signed, to: list[int], now: int) -> None:
-    name, count = type(message.body).__name__, len(to)
-    run.sent[name] = run.sent.get(name, 0) + count
-    at = run.number % BLOCK
-    leave = None
+    name = type(message.body).__name__
+    run.sent[name] = run.sent.get(name, 0) + len(to)
+    first, second = _times(run, len(to))
+    arrivals: dict[int, list[int]] = {}
     if run.network.partitions and is_cut(run.network, now):
-        leave = departures(run.network, node, run.nodes[to], now).tolist()
-    for i, receiver in enumerate(to):
-        at = run.number % BLOCK
-        if not at:
-            numbers = np.arange(run.number, run.number + BLOCK)
-            run.first, run.second = (times.tolist() for times in travel(run.network, run.draw, numbers))
-        run.number += 1
-        start = now if leave is None else leave[i]
-        if start == NEVER or run.first[at] == NEVER:
-            continue
-        push(run.events, start + run.first[at], (receiver, message))
-        if run.second[at] != NEVER:
-            push(run.events, start + run.second[at], (receiver, message))
+        for receiver, start, one, two in zip(to, _leave(run, node, to, now), first, second):
+            for time in (one, two):
+                if start != NEVER != time:
+                    arrivals.setdefault(start + time, []).append(receiver)
+    else:
+        for receiver, time in zip(to, first):
+            at = arrivals.get(time)
+            if at is None:
+                arrivals[time] = [receiver]
+            else:
+                at.append(receiver)
+        if run.network.duplicates:
+            for receiver, time in zip(to, second):
+                arrivals.setdefault(time, []).append(receiver)
+        arrivals.pop(NEVER, None)
+        arrivals = {now + time: receivers for time, receivers in arrivals.items()}
+    for time, receivers in arrivals.items():
+        push(run.events, time, (receivers, message))
+
+
+def _leave(run: Run, node: int, to: list[int], now: int) -> list[int]:
+    found: list[int] = departures(run.network, node, run.nodes[to], now).tolist()
+    return found
+
+
+def _times(run: Run, count: int) -> tuple[list[int], list[int]]:
+    """How long the next messages, and their copies, are on the way."""
+    while len(run.first) - run.used < count:
+        end = run.drawn + min(max(count, run.drawn, FEW), MANY)
+        first, second = travel(run.network, run.draw, np.arange(run.drawn, end))
+        run.first, run.second = run.first[run.used :] + first.tolist(), run.second[run.used :] + second.tolist()
+        run.drawn, run.used = end, 0
+    part = slice(run.used, run.used + count)
+    run.used += count
+    return run.first[part], run.second[part]
 
 
 def _look(run: Run, member: int) -> None:

@@ -22,8 +22,9 @@ class Notary(Protocol):
     def genuine(self, message: Signed) -> bool:
         """Whether its sender signed this very message."""
 
-    def checked_on_arrival(self, message: Signed) -> bool:
-        """What a receiver finds out about a message of which the network said who sent it."""
+    @property
+    def trusts_network(self) -> bool:
+        """Whether the network delivers nothing that its sender did not sign, so that receivers need not look."""
 
     def remembered(self, message: Signed) -> bool | None:
         """What was found out about the contents of a message earlier, by anybody."""
@@ -59,8 +60,8 @@ class Book:
         # Bodies of different kinds can be equal as tuples.
         return sender == message.sender and type(body) is type(message.body) and body == message.body
 
-    def checked_on_arrival(self, message: Signed) -> bool:
-        """The network delivers no message that its sender did not sign, so nobody looks again."""
+    @property
+    def trusts_network(self) -> bool:
         return True
 
     def remembered(self, message: Signed) -> bool | None:
@@ -103,8 +104,9 @@ class Ed25519Notary:
             return False
         return True
 
-    def checked_on_arrival(self, message: Signed) -> bool:
-        return self.genuine(message)
+    @property
+    def trusts_network(self) -> bool:
+        return False
 
     def remembered(self, message: Signed) -> bool | None:
         return None

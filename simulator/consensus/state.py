@@ -18,14 +18,16 @@ class Settings:
     timeout: int = 400
     """How long a request may wait before its leader is given up; twice as long in each view without a decision."""
     resend: int = 200
-    """How often whoever waits calls for what it lacks."""
+    """How long to wait before calling for what is lacking; longer as the patience is."""
+    longest: int = 32
+    """How often the time-out fits into the longest patience. It must be enough for a change of views."""
     interval: int = 16
     """Places from one checkpoint to the next."""
     window: int = 32
     """Places beyond the stable checkpoint on which members work."""
 
     def __post_init__(self) -> None:
-        if min(self.timeout, self.resend, self.interval) < 1 or self.window < self.interval:
+        if min(self.timeout, self.resend, self.longest, self.interval) < 1 or self.window < self.interval:
             raise ValueError("settings are 1 or more, and a window has an interval at least")
 
 
@@ -108,16 +110,15 @@ class Replica:
     """What began this view."""
     behind: int = 0
     """The last place of which this member knows that it is decided."""
-    patience: int = 0
+    patience: int = 1
+    """How many time-outs the leader has."""
     tokens: dict[str, int] = field(default_factory=lambda: {VIEW: 0, RESEND: 0})
     armed: dict[str, bool] = field(default_factory=lambda: {VIEW: False, RESEND: False})
 
-    def __post_init__(self) -> None:
-        self.patience = self.settings.timeout
+    quorum: int = field(init=False)
 
-    @property
-    def quorum(self) -> int:
-        return 2 * ((self.n - 1) // 3) + 1
+    def __post_init__(self) -> None:
+        self.quorum = self.committee.quorum
 
     @property
     def committee(self) -> Committee:
@@ -137,7 +138,8 @@ def arm(r: Replica, kind: str, out: Effects) -> None:
     if not r.armed[kind]:
         r.armed[kind] = True
         r.tokens[kind] += 1
-        out.append(Wake(kind, r.tokens[kind], r.patience if kind == VIEW else r.settings.resend))
+        time = r.settings.timeout if kind == VIEW else r.settings.resend
+        out.append(Wake(kind, r.tokens[kind], r.patience * time))
 
 
 def disarm(r: Replica, kind: str) -> None:

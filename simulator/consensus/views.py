@@ -12,7 +12,7 @@ def start_change(r: Replica, view: int, out: Effects) -> None:
     """Gives up the leader, and says what may have been decided under it and before."""
     _leave_for(r, view)
     r.changing = True
-    r.patience *= 2
+    r.patience = min(2 * r.patience, r.settings.longest)
     certificates = tuple(r.prepared[seq] for seq in sorted(r.prepared))
     r.my_change = r.sign(ViewChange(view, r.stable, r.proof, certificates))
     _note(r, r.my_change, view)
