@@ -5,9 +5,9 @@
 Every run is the whole protocol, message by message, on a network of one region (`LOW`), one request after the other:
 with every member correct; with f silent members, the first leader among them; and, up to `--signed` members, with real
 Ed25519 signatures that every receiver checks. Processor times are milliseconds per decision in one process, the least
-of several runs, everything included that a run needs; `us` is microseconds per message. `decided` is simulated: from the
-request until f+1 correct members have executed it, the mean over requests. With silent members, the first request waits
-for the time-out of its leader and for a view change.
+of several runs, everything included that a run needs; `us` is microseconds per message. `decided` is simulated: from
+the request until f+1 correct members have executed it, the mean over requests. With silent members, the first request
+waits for the time-out of its leader and for a view change.
 
 Signatures are otherwise the notary's book (a look-up), and what a certificate says is checked once for all members,
 which a real committee cannot save: only the rows `signed` have what cryptography costs. No sockets, disks or parsing.
