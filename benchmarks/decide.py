@@ -10,6 +10,7 @@ time of one thread, medians of blocks of calls, the least of several rounds; wha
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -118,6 +119,8 @@ def _history(engine: history.Engine, course: history.Course, rounds: int) -> flo
     slow = microseconds(engine.begin(course), yes[:10], 1, 10) > 100
     again = [] if slow or engine.only_allowed else [e for e, allowed in pairs if not allowed] * 10
     for _ in range(rounds if slow else 5 * rounds):
+        del ask
+        gc.collect()  # else each engine gets whatever memory the last one has left
         ask = engine.begin(course)
         # What is denied changes nothing, and brings the code of each rule to the speed that it has in the long run.
         for e in again:
