@@ -362,3 +362,124 @@ def test_reputation_elects_the_committee() -> None:
     assert members.tolist() != elect(Draw(1, 0, 8, "committee"), bots, reputation, 5).tolist()
     with pytest.raises(ValueError, match="bears no fault"):
         elect(Draw(1, 0, 7, "committee"), bots, reputation, 0)
+
+
+def forged(name: int, body: Body, like: Signed) -> Signed:
+    return Signed(name, body, like.signature)
+
+
+def proposal_of(table: Table, request: Signed, view: int = 0, seq: int = 1) -> Signed:
+    assert type(request.body) is Request
+    return table.notary.sign(view % 4, PrePrepare(view, seq, digest_of(request.body), request))
+
+
+def test_a_member_of_a_new_view_waits_until_it_has_begun() -> None:
+    """Else its leader could propose other than it must."""
+    table = Table()
+    request = table.ask("x")
+    table.give(3, request)
+    table.ring(3)
+    table.flying.clear()
+    table.give(3, proposal_of(table, request, view=1))
+    assert table.flying == []
+    # What came too early is not lost.
+    changes = tuple(table.notary.sign(m, ViewChange(1, 0, (), ())) for m in range(3))
+    table.give(3, table.notary.sign(1, NewView(1, changes, ())))
+    assert {type(m.body) for _, m in table.flying} == {Prepare}
+
+
+def test_the_leader_has_one_voice_not_two() -> None:
+    table = Table()
+    request = table.ask("x")
+    assert type(request.body) is Request
+    vote = Prepare(0, 1, digest_of(request.body))
+    table.give(1, proposal_of(table, request))
+    table.give(1, table.notary.sign(0, vote))
+    assert not any(type(m.body) is Commit for _, m in table.flying)
+    table.give(1, table.notary.sign(2, vote))
+    assert any(type(m.body) is Commit for _, m in table.flying)
+
+
+def test_votes_are_counted_by_what_they_are_for() -> None:
+    table = Table()
+    request = table.ask("x")
+    assert type(request.body) is Request
+    good, other = digest_of(request.body), digest_of(NOTHING)
+    table.give(1, proposal_of(table, request))
+    for body in (Prepare(0, 1, other), Prepare(0, 2, good), Prepare(1, 1, good)):
+        for m in (2, 3):
+            table.give(1, table.notary.sign(m, body))
+    assert not any(type(m.body) is Commit for _, m in table.flying)
+    table.give(1, table.notary.sign(2, Prepare(0, 1, good)))
+    for vote in (Commit(0, 1, other), Commit(0, 2, good), Commit(1, 1, good)):
+        for m in (0, 2, 3):
+            table.give(1, table.notary.sign(m, vote))
+    table.give(1, table.notary.sign(0, Commit(0, 1, good)))
+    table.give(1, table.notary.sign(0, Commit(0, 1, good)))
+    assert table.logs()[1] == []
+    table.give(1, table.notary.sign(3, Commit(0, 1, good)))
+    assert table.logs()[1] == ["x"]
+
+
+def test_commits_alone_do_not_decide() -> None:
+    """Nor may those of a view that was left be counted in it."""
+    table = Table()
+    request = table.ask("x")
+    assert type(request.body) is Request
+    table.give(1, proposal_of(table, request))
+    vote = Commit(0, 1, digest_of(request.body))
+    for m in (0, 2, 3):
+        table.give(1, table.notary.sign(m, vote))
+    assert table.logs()[1] == []
+    table.ring(1)
+    for m in (2, 3):
+        table.give(1, table.notary.sign(m, Prepare(*vote)))
+    assert table.logs()[1] == []
+    assert table.members[1].prepared == {}
+
+
+@pytest.mark.parametrize("make", [Book, lambda: Ed25519Notary(3)])
+def test_no_step_believes_what_is_not_proven(make: Callable[[], Notary]) -> None:
+    table = Table(make())
+    sign, mine = table.notary.sign, table.ask("mine")
+    request = Request(9, 5, "forged")
+    table.give(3, forged(as_client(9), request, mine))
+    table.give(3, sign(2, request))
+    assert table.members[3].waiting == {}
+    table.give(3, mine)
+    table.give(3, proposal_of(table, forged(as_client(9), request, mine)))
+    table.give(3, proposal_of(table, Signed(-1, NOTHING, b"")))
+    assert table.flying == []
+    bad = certificate(lambda m, body: sign(m, body) if m == 0 else forged(m, body, mine), mine)
+    for m in (0, 1, 2):
+        table.give(3, sign(m, ViewChange(1, 0, (), (bad,))))
+    assert table.members[3].view == 0
+    changes = tuple(sign(m, ViewChange(1, 0, (), ())) for m in range(3))
+    table.give(3, sign(1, NewView(1, changes, (proposal_of(table, mine, view=1),))))
+    table.give(3, sign(1, NewView(1, changes[:2], ())))
+    table.give(3, sign(2, NewView(1, changes, ())))
+    assert table.members[3].view == 0
+    assert type(mine.body) is Request
+    vote = Commit(0, 1, digest_of(mine.body))
+    own = sign(2, vote)
+    table.give(3, sign(2, Decided(1, mine, (own, forged(0, vote, own), forged(1, vote, own)))))
+    point = Checkpoint(2, next_state(next_state(bytes(32), request), request))
+    first = sign(2, point)
+    table.give(3, sign(2, State(0, 2, (request, request), (first, forged(0, point, first), forged(1, point, first)))))
+    assert table.logs()[3] == []
+    table.give(3, sign(1, NewView(1, changes, ())))
+    assert table.members[3].view == 1
+
+
+def test_checkpoints_of_another_state_do_not_settle_ones_own() -> None:
+    table = Table()
+    for i in range(2):
+        table.give(0, table.ask("x", i))
+    table.settle(lambda to, m: type(m.body) is not Checkpoint)
+    assert table.members[1].states.keys() == {2}
+    for m in (0, 2, 3):
+        table.give(1, table.notary.sign(m, Checkpoint(2, b"another")))
+    assert table.members[1].stable == 0
+    for m in (0, 2):
+        table.give(1, table.notary.sign(m, Checkpoint(2, table.members[1].state)))
+    assert table.members[1].stable == 2
