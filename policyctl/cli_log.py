@@ -152,6 +152,11 @@ def replay(where: str, policy: str) -> int:
     Secrets are no obstacle: beside a redacted text, the log has one that the policy cannot tell from it. Exits with 0
     when every decision is as recorded, 1 when the log was tampered with or has no such decision, 3 when one differs.
     """
+    return replay_log(where, policy)
+
+
+def replay_log(where: str, policy: str) -> int:
+    """What `replay` does."""
     from policyctl.log_source import read_log
     from runtime.records import MalformedError
     from runtime.to_trace import replay_records

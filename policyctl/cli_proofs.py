@@ -18,7 +18,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @commands.command(short_help="Replay a recorded run, or recorded traffic.")
-@click.argument("what", metavar="TRACE|BUNDLE", type=_file)
+@click.argument("what", metavar="TRACE|LOG|BUNDLE", type=_file)
 @click.argument("under", metavar="POLICY|TRAFFIC", type=click.Path(exists=True, dir_okay=False))
 @click.option("--against", type=_file, metavar="BUNDLE", help="Which decisions about the traffic differ from its own.")
 @click.option("--given", type=click.File(encoding="utf-8"), help="JSON: members of groups, other free variables.")
@@ -26,10 +26,10 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="How many to show of a kind."
 )
 def replay(what: Path, under: str, against: Path | None, given: Any, examples: int) -> int:
-    """Replay the run recorded in TRACE under POLICY and compare, or decide TRAFFIC under BUNDLE.
+    """Replay the run recorded in TRACE or LOG under POLICY and compare, or decide TRAFFIC under BUNDLE.
 
-    A run (`policyctl verify --traces DIR`) is compared, every decision and change. Exits with 0 when the policy decides
-    as recorded, 3 when it does not.
+    A run (`policyctl verify --traces DIR`) and a decision log (see `policyctl log replay`) are compared, every decision
+    and change. Exits with 0 when the policy decides as recorded, 3 when it does not.
 
     Traffic is a file of lines of JSON, `{"action": …, "inputs": {…}, "at": …}`, a decision log, or a Parquet or Arrow
     file with a column `action` and one for each input. What the bundle would decide is counted, from its initial state
@@ -39,13 +39,23 @@ def replay(what: Path, under: str, against: Path | None, given: Any, examples: i
     \b
     Examples:
       policyctl replay run.trace.json my.policy
+      policyctl replay decisions.log my.policy
       policyctl replay new.bundle traffic.jsonl --against old.bundle
     """
     if _is_bundle(what):
         from policyctl.cli_enforce import replay_bundle
 
         return replay_bundle(what, Path(under), against, given, examples)
+    if _is_log(what):
+        from policyctl.cli_log import replay_log
+
+        return replay_log(str(what), under)
     return _replay_trace(what, under)
+
+
+def _is_log(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16).startswith((b'{"hash":"', b"SQLite format 3\x00"))
 
 
 def _is_bundle(path: Path) -> bool:

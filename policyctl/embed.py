@@ -201,7 +201,7 @@ def _by_policy(chosen: Mapping[str, Any] | None, bundle: Bundle | BundleError) -
     names = {p.system.name for p in bundle.policies}
     if len(names) == 1 and not chosen.keys() & names:
         return {names.pop(): dict(chosen)}
-    return {name: dict(values) for name, values in chosen.items()}
+    return {name: dict(values) if isinstance(values, Mapping) else values for name, values in chosen.items()}
 
 
 class _Late:

@@ -42,13 +42,13 @@ class Content:
             return self.patterns[number].read(*keys)
         return self.cells[number].get(self._key(number, keys), self.first[number])
 
-    def apply(self, assignments: Sequence[Assignment]) -> Undo:
-        """Do `assignments`, in order."""
-        undo: Undo = []
+    def apply(self, assignments: Sequence[Assignment], undo: Undo | None = None) -> Undo:
+        """Do `assignments`, in order. An `undo` that is handed in is right even when this ends half-way."""
+        undo = [] if undo is None else undo
         all_cells, first, patterns = self.cells, self.first, self.patterns
         for number, key, value in assignments:
             if number in patterns:
-                undo += [(number, k, old) for k, old in patterns[number].write(key, value).items()]
+                patterns[number].write(key, value, number, undo)
             else:
                 cells = all_cells[number]
                 undo.append((number, key, cells.get(key)))
@@ -63,7 +63,7 @@ class Content:
         all_cells, first, patterns = self.cells, self.first, self.patterns
         for number, key, value in assignments:
             if number in patterns:
-                patterns[number].write(key, value)
+                patterns[number].write(key, value, number, [])
             elif value == first[number]:
                 all_cells[number].pop(key, None)
             else:

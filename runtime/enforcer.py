@@ -226,7 +226,7 @@ class Enforcer:
                     return None
                 if decision.effect == "allow":
                     if assignments:
-                        content.apply(assignments)
+                        content.do(assignments)
                     return decision
                 return None if decision.effect == "approve" or decision.code in UNREADABLE else decision
             except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from policydsl.core.read_json import MalformedError
+from policydsl.core.system import Action
 from policydsl.core.types import Value
 from policydsl.regular_find import TooLongError
 from policydsl.state import Keys
@@ -51,6 +52,7 @@ class Ledger:
         self.signed = 0
         self.events: list[Event] = []
         self._done: list[tuple[Content, Undo]] = []
+        self._bulk = {(p.name, a.name) for p in policies.running for a in p.policy.system.actions if _in_bulk(p, a)}
         self._before = (0, self.tree)
 
     # A hold, from its beginning to its end
@@ -101,8 +103,9 @@ class Ledger:
         changes: tuple[Change, ...] = ()
         rows: list[Row] = []
         if settled.assignments:
-            undo = content.apply(settled.assignments)
+            undo: Undo = []
             self._done.append((content, undo))
+            content.apply(settled.assignments, undo)
             if self.recording:
                 changes = content.changes(undo)
                 rows = [Row(policy.name, var, keys, value) for var, keys, value in content.touched(undo)]
@@ -183,10 +186,12 @@ class Ledger:
         anew = self._begun_anew(found)
         moves: list[tuple[Content, Change]] = []
         for record in found:
-            if isinstance(record, Entry) and record.changes and (policy := self.policies.named(record.system)):
-                content = policy.machine.content
+            if isinstance(record, Entry) and record.effect == "allow" and (p := self.policies.named(record.system)):
+                content = p.machine.content
                 moves += [(content, c) for c in record.changes]
-                anew = anew or not all(_followed(content, c) for c in record.changes)
+                # SOUND: rows may have come to be that change nothing, and yet have to go with the next bulk write.
+                anew |= (p.name, record.action) in self._bulk
+                anew |= not all(_followed(content, c) for c in record.changes)
         rows = [(p, rows_of(tx, p.name)) for p in self.policies.running] if anew else []
         tree = self.tree.copy()
         for text in texts:
@@ -211,6 +216,12 @@ class Ledger:
             if dict(start.params) != policy.machine.content.params:
                 raise ReplacedError(f"another enforcer runs `{start.system}` with other parameters")
         return bool(ours)
+
+
+def _in_bulk(policy: Running, action: Action) -> bool:
+    """Whether an action assigns a variable that some action assigns in bulk."""
+    content = policy.machine.content
+    return any(content.numbers[w.var] in content.patterns for w in action.writes)
 
 
 def _read(n: int, text: bytes) -> Record:

@@ -14,7 +14,7 @@ from policydsl.core.types import Value
 from runtime import held, tickets
 from runtime.bundle import Bundle, BundleError
 from runtime.decision import Code, Decision
-from runtime.desk import Settled, as_duties, denied, read_inputs, settle
+from runtime.desk import APPROVE, Settled, as_duties, denied, read_inputs, settle
 from runtime.group import Group
 from runtime.heads import SigningError, read_private
 from runtime.held import NO_PHASE, Phase
@@ -228,8 +228,9 @@ class Office:
         decision = settled.decision
         if settled.duties:
             decision = replace(decision, obligations=as_duties(settled.duties))
-            if decision.effect == "approve" and not shadow:
-                decision = self._ask(tx, way, settled, decision, now, key, phase)
+        if decision.effect == "approve" and not shadow:
+            decision = self._ask(tx, way, settled, decision, now, key, phase)
+        if decision is not settled.decision:
             settled = replace(settled, decision=decision)
         decision = ledger.enter(tx, way, settled, asked.given, granted, now, at, key, shadow)
         if phase is not NO_PHASE and decision.effect == "allow" and settled.inputs is not None:
@@ -256,7 +257,8 @@ class Office:
     def _ask(
         self, tx: Transaction, way: Way, settled: Settled, decision: Decision, now: int, key: str, phase: Phase
     ) -> Decision:
-        if not self.settings.approvals or settled.inputs is None:
+        named = any(name == APPROVE for name, _ in settled.duties)
+        if not self.settings.approvals or settled.inputs is None or not named:
             return denied(decision, Code.NO_ROUTE, f"{decision.reason}, and there is nobody to ask")
         ticket = self.settings.fresh()
         tickets.ask(tx, tickets.question(ticket, way, settled.inputs, settled.duties, now, key, phase))

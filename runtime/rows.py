@@ -38,21 +38,21 @@ class PatternRows:
                 return instance(self.var, pattern, keys, value) if value == EVERYONE_ELSE else value
         raise KeyError(keys)
 
-    def write(self, pattern: Keys, value: Value) -> dict[Keys, Value | None]:
-        """Set what holds at all cells that `pattern` covers. The rows that this changed, as they were; None for new."""
-        old: dict[Keys, Value | None] = {}
+    def write(self, pattern: Keys, value: Value, number: int, undo: list[tuple[int, Any, Value | None]]) -> None:
+        """Set what holds at all cells that `pattern` covers. Each row is put into `undo`, with the `number` of the
+        variable, before it is changed: as it is then, None for a new one."""
         rows = self.rows
         if EVERYONE_ELSE in pattern:
             for other in list(rows):
                 meet = _meet(pattern, other)
                 if meet == other:
-                    old[other] = rows.pop(other)
+                    undo.append((number, other, rows[other]))
+                    del rows[other]
                 elif meet is not None and meet not in (other, pattern):
-                    old.setdefault(meet, rows.get(meet))
+                    undo.append((number, meet, rows.get(meet)))
                     rows[meet] = instance(self.var, pattern, meet, value) if value == EVERYONE_ELSE else value
-        old.setdefault(pattern, rows.get(pattern))
+        undo.append((number, pattern, rows.get(pattern)))
         rows[pattern] = value
-        return old
 
 
 def _meet(a: Keys, b: Keys) -> Keys | None:
