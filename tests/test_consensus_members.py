@@ -34,7 +34,7 @@ from simulator.consensus.messages import (
 )
 from simulator.consensus.replica import is_idle, ring, step
 from simulator.consensus.signatures import Book, Ed25519Notary, Notary, Signer
-from simulator.consensus.state import VIEW, Effects, Replica, Send, Settings
+from simulator.consensus.state import RESEND, VIEW, Effects, Replica, Send, Settings
 from simulator.random_streams import Draw
 
 SETTINGS = Settings(timeout=100, resend=50, interval=2, window=4)
@@ -483,3 +483,67 @@ def test_checkpoints_of_another_state_do_not_settle_ones_own() -> None:
     for m in (0, 2):
         table.give(1, table.notary.sign(m, Checkpoint(2, table.members[1].state)))
     assert table.members[1].stable == 2
+
+
+def call_all(table: Table) -> None:
+    for m in range(4):
+        table.ring(m, RESEND)
+    table.settle()
+
+
+@pytest.mark.parametrize("lost", [PrePrepare, Prepare, Commit])
+def test_votes_are_sent_again_in_the_same_view(lost: type) -> None:
+    table = Table()
+    for m in range(4):
+        table.give(m, table.ask("x"))
+    table.settle(lambda to, m: type(m.body) is not lost)
+    assert table.logs() == [[]] * 4
+    for _ in range(3):
+        call_all(table)
+    assert table.logs() == [["x"]] * 4
+    assert {m.view for m in table.members} == {0}
+
+
+@pytest.mark.parametrize("settled", [0, 1])
+def test_checkpoints_are_sent_again_when_the_window_is_full(settled: int) -> None:
+    """Found by Hypothesis. With `settled`, one member has forgotten its own checkpoint and sends the proof."""
+    table = Table()
+    requests = [table.ask("x", i) for i in range(5)]
+    for request in requests[:4]:
+        table.give(0, request)
+    table.settle(lambda to, m: type(m.body) is not Checkpoint or to < settled)
+    assert [m.stable for m in table.members] == [4 * (m < settled) for m in range(4)]
+    for m in range(4):
+        table.give(m, requests[4])
+    table.settle(lambda to, m: type(m.body) is not PrePrepare)
+    if settled:
+        # The others must hear it from member 0.
+        for m in table.members[1:]:
+            m.checkpoints.clear()
+    call_all(table)
+    call_all(table)
+    assert [len(log) for log in table.logs()] == [5] * 4
+    assert [m.stable for m in table.members] == [4] * 4
+
+
+def test_a_leader_that_decides_earns_patience() -> None:
+    table = Table()
+    for m in (1, 2, 3):
+        table.give(m, table.ask("x"))
+        table.ring(m)
+        assert table.members[m].patience == 2
+    table.settle(lambda to, m: to != 0)
+    assert table.logs()[1:] == [["x"]] * 3
+    assert [m.patience for m in table.members[1:]] == [1, 1, 1]
+
+
+def test_checkpoints_of_others_tell_that_one_is_behind() -> None:
+    table = Table()
+    for i in range(2):
+        table.give(0, table.ask("x", i))
+    table.settle(lambda to, m: to != 3 or type(m.body) is Checkpoint)
+    assert not is_idle(table.members[3])
+    assert all(is_idle(m) for m in table.members[:3])
+    table.ring(3, RESEND)
+    table.settle()
+    assert table.logs() == [["x", "x"]] * 4

@@ -170,10 +170,19 @@ def _forged_certificate(t: Traitor, r: Replica, body: ViewChange, like: Signed) 
 
 
 def _forged_decision(t: Traitor, r: Replica) -> Effects:
-    seq = r.executed + 1
+    """All that would make half of the members decide what nobody proposed, in the names of the others."""
+    seq, leader = r.executed + 1, r.view % r.n
     mine = _own_request(t, seq)
     assert type(mine.body) is Request
-    vote = Commit(r.view, seq, digest_of(mine.body))
-    own = r.sign(vote)
-    votes = tuple(own if m == r.me else _forged(m, vote, own) for m in range(r.quorum))
-    return [Send(r.sign(Decided(seq, mine, votes)), None), Send(_forged((r.me + 1) % r.n, vote, own), None)]
+    at = (r.view, seq, digest_of(mine.body))
+    own = r.sign(Commit(*at))
+    everybody = [m for m in range(r.n) if m != r.me]
+    votes = (own, *(_forged(m, Commit(*at), own) for m in everybody))
+    messages = [
+        _forged(leader, PrePrepare(*at, mine), own),
+        *(_forged(m, Prepare(*at), own) for m in everybody),
+        *votes,
+        r.sign(Decided(seq, mine, votes[: r.quorum])),
+    ]
+    _, right = _halves(t, r)
+    return [Send(message, right) for message in messages]

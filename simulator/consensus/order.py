@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simulator.consensus.certificates import valid_pre_prepare, valid_request
 from simulator.consensus.checkpoints import append, make_checkpoint, progressed
 from simulator.consensus.messages import (
@@ -81,49 +83,64 @@ def accept(r: Replica, message: Signed, out: Effects) -> None:
     _count(r, body, slot, out)
 
 
-def on_prepare(r: Replica, message: Signed, out: Effects) -> None:
+def on_prepare(members: Sequence[Replica], message: Signed) -> list[Replica]:
+    """Notes a vote with each member that it reached, and returns those for whom it was one of the last that it needed.
+
+    Votes are nearly all of the traffic: with 256 members each costs a quarter of a microsecond here.
+    """
     body: Prepare = message.body  # type: ignore[assignment]
     view, seq, digest = body
-    slot = r.slots.get((view, seq))
-    if slot is None:
-        if view < r.view or not _in_window(r, seq):
-            return
-        slot = r.slots[view, seq] = Slot()
-    elif slot.prepared:
-        return
-    sender = message.sender
-    if sender == view % r.n or not 0 <= sender < r.n:
-        return
-    votes = slot.prepares.get(digest)
-    if votes is None:
-        votes = slot.prepares[digest] = {}
-    votes[sender] = message
-    if len(votes) >= r.quorum - 1 and slot.digest == digest:
-        _count(r, body, slot, out)
+    at, sender, ready = (view, seq), message.sender, []
+    # SOUND: the leader's voice is its proposal; it has no second one.
+    if not members or sender == view % members[0].n or not 0 <= sender < members[0].n:
+        return []
+    for r in members:
+        slot = r.slots.get(at)
+        if slot is None:
+            if view < r.view or not _in_window(r, seq):
+                continue
+            slot = r.slots[at] = Slot()
+        elif slot.prepared:
+            continue
+        votes = slot.prepares.get(digest)
+        if votes is None:
+            votes = slot.prepares[digest] = {}
+        votes[sender] = message
+        if len(votes) >= r.quorum - 1 and slot.digest == digest:
+            ready.append(r)
+    return ready
 
 
-def on_commit(r: Replica, message: Signed, out: Effects) -> None:
+def on_commit(members: Sequence[Replica], message: Signed) -> list[Replica]:
+    """As `on_prepare`."""
     body: Commit = message.body  # type: ignore[assignment]
     view, seq, digest = body
-    slot = r.slots.get((view, seq))
-    if slot is None:
-        if view < r.view or not _in_window(r, seq):
-            return
-        slot = r.slots[view, seq] = Slot()
-    elif slot.committed:
-        return
-    if not 0 <= message.sender < r.n:
-        return
-    votes = slot.commits.get(digest)
-    if votes is None:
-        votes = slot.commits[digest] = {}
-    votes[message.sender] = message
-    if slot.prepared and len(votes) >= r.quorum and slot.digest == digest:
-        _count(r, body, slot, out)
+    at, sender, ready = (view, seq), message.sender, []
+    if not members or not 0 <= sender < members[0].n:
+        return []
+    for r in members:
+        slot = r.slots.get(at)
+        if slot is None:
+            if view < r.view or not _in_window(r, seq):
+                continue
+            slot = r.slots[at] = Slot()
+        elif slot.committed:
+            continue
+        votes = slot.commits.get(digest)
+        if votes is None:
+            votes = slot.commits[digest] = {}
+        votes[sender] = message
+        if slot.prepared and len(votes) >= r.quorum and slot.digest == digest:
+            ready.append(r)
+    return ready
+
+
+def count(r: Replica, at: PrePrepare | Prepare | Commit, out: Effects) -> None:
+    """Goes as far with a place of this view as its votes allow."""
+    _count(r, at, r.slots[at.view, at.seq], out)
 
 
 def _count(r: Replica, at: PrePrepare | Prepare | Commit, slot: Slot, out: Effects) -> None:
-    """Goes as far with a place of this view as its votes allow."""
     proposal, digest = slot.proposal, slot.digest
     if proposal is None or digest is None or type(proposal.body) is not PrePrepare:
         return

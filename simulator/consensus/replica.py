@@ -6,7 +6,7 @@ same messages in the same order lead to the same states, and a copy of a member 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from simulator.consensus.catch_up import call, lacks, on_checkpoint, on_decided, on_state, on_status
@@ -23,16 +23,13 @@ from simulator.consensus.messages import (
     Status,
     ViewChange,
 )
-from simulator.consensus.order import on_commit, on_pre_prepare, on_prepare, on_request
-from simulator.consensus.signatures import Notary
+from simulator.consensus.order import count, on_commit, on_pre_prepare, on_prepare, on_request
 from simulator.consensus.state import VIEW, Effects, Replica
 from simulator.consensus.views import on_new_view, on_view_change, start_change
 
 Handler = Callable[[Replica, Signed, Effects], None]
 HANDLERS: Mapping[type, Handler] = MappingProxyType(
     {
-        Commit: on_commit,
-        Prepare: on_prepare,
         PrePrepare: on_pre_prepare,
         Request: on_request,
         Checkpoint: on_checkpoint,
@@ -47,19 +44,25 @@ HANDLERS: Mapping[type, Handler] = MappingProxyType(
 
 def step(r: Replica, message: Signed) -> Effects:
     """Takes one message that the network delivered."""
-    out: Effects = []
-    handler(r.sign.notary, message)(r, message, out)
-    return out
+    return [effect for _, out in steps([r], message) for effect in out]
 
 
-def handler(notary: Notary, message: Signed) -> Handler:
-    """What `step` does with a message: the same for all receivers, so it can be looked up once."""
-    return HANDLERS[type(message.body)] if notary.trusts_network else _look_first
-
-
-def _look_first(r: Replica, message: Signed, out: Effects) -> None:
-    if r.sign.notary.genuine(message):
-        HANDLERS[type(message.body)](r, message, out)
+def steps(members: Sequence[Replica], message: Signed) -> Iterator[tuple[Replica, Effects]]:
+    """What each member does that a message reaches at one time; those that only take note of it are left out."""
+    notary, body = members[0].sign.notary, message.body
+    if not notary.trusts_network:
+        members = [r for r in members if notary.genuine(message)]
+    if type(body) is Prepare or type(body) is Commit:
+        for r in on_prepare(members, message) if type(body) is Prepare else on_commit(members, message):
+            out: Effects = []
+            count(r, body, out)
+            yield r, out
+        return
+    handle = HANDLERS[type(body)]
+    for r in members:
+        out = []
+        handle(r, message, out)
+        yield r, out
 
 
 def ring(r: Replica, kind: str, token: int) -> Effects:

@@ -18,7 +18,7 @@ from simulator.consensus.byzantine import Fault, Traitor, receive, woken
 from simulator.consensus.events import Events, pop, push
 from simulator.consensus.messages import NOTHING, Request, Signed, as_client
 from simulator.consensus.outcome import Decision, Outcome, Submission
-from simulator.consensus.replica import handler, ring
+from simulator.consensus.replica import ring, steps
 from simulator.consensus.signatures import Book, Notary, Signer
 from simulator.consensus.state import Effects, Replica, Send, Settings, Wake
 from simulator.network import NEVER, Network, departures, is_cut, travel
@@ -141,20 +141,19 @@ def _advance(run: Run) -> None:
 
 
 def _deliver(run: Run, receivers: list[int], message: Signed) -> None:
-    replicas, traitors, seen = run.replicas, run.traitors, run.seen
-    act, out = handler(run.notary, message), list[Send | Wake]()
     run.delivered += len(receivers)
-    for to in receivers:
-        r = replicas[to]
+    members, traitors = [run.replicas[to] for to in receivers], run.traitors
+    if traitors:
+        members = [r for r in members if r.me not in traitors]
+    if members:
+        for r, out in steps(members, message):
+            if out:
+                _carry_out(run, r.me, out)
+            if len(r.history) != run.seen[r.me]:
+                _look(run, r)
+    for to in receivers if traitors else ():
         if to in traitors:
-            out = receive(traitors[to], r, message)
-        else:
-            act(r, message, out)
-        if out:
-            _carry_out(run, to, out)
-            out = []
-        if len(r.history) != seen[to]:
-            _look(run, to)
+            _carry_out(run, to, receive(traitors[to], run.replicas[to], message))
 
 
 def _ask(run: Run, what: Ask) -> None:
@@ -225,13 +224,11 @@ def _times(run: Run, count: int) -> tuple[list[int], list[int]]:
     return run.first[part], run.second[part]
 
 
-def _look(run: Run, member: int) -> None:
-    """Checks new decisions of a member and writes down when they were made."""
-    history = run.replicas[member].history
+def _look(run: Run, r: Replica) -> None:
+    """Checks new decisions of a correct member and writes down when they were made."""
+    history, member = r.history, r.me
     new = range(run.seen[member], len(history))
     run.seen[member] = len(history)
-    if member in run.traitors:
-        return
     for place in new:
         request = history[place]
         if place == len(run.log):
