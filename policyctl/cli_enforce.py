@@ -76,7 +76,9 @@ def build(
             click.echo(f"{output} was not written", err=True)
             return exit_code(run)
         try:
-            data = packed([_part(t) for t in texts], None if sign is None else sign.read_text(encoding="utf-8"))
+            data = packed(
+                [_part(t) for t in texts], None if sign is None else sign.read_text(encoding="utf-8", errors="replace")
+            )
             bundle = read(data)
         except BundleError as error:
             raise click.ClickException(str(error)) from error
@@ -138,11 +140,17 @@ def decide(bundle: Path, request: Any, state: str, given: Any, key: Path | None,
     wanted = _json(request)
     if not isinstance(wanted, dict) or not isinstance(wanted.get("action"), str):
         raise click.ClickException("the request is a JSON object with an `action`")
+    if not isinstance(wanted.get("inputs", {}), dict):
+        raise click.ClickException("the `inputs` of the request are a JSON object")
     beside_action = {k: v for k, v in wanted.items() if k not in ("action", "key", "inputs")}
-    inputs = {**beside_action, **(wanted.get("inputs") or {})}
-    logging.disable(logging.WARNING)  # what it would warn of is part of the answer
-    cells = _json(given) if given else None
-    enforcer = Enforcer.open(bundle, state, key=key, given=cells, unproved=unproved, promised=_obligations(bundle))
+    inputs = {**beside_action, **wanted.get("inputs", {})}
+    cells = _given(given)
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)  # what it would say is part of the answer
+    try:
+        enforcer = Enforcer.open(bundle, state, key=key, given=cells, unproved=unproved, promised=_obligations(bundle))
+    finally:
+        logging.disable(before)
     decision = enforcer.decide_request(wanted["action"], inputs, str(wanted.get("key", "")))
     enforcer.close()
     if format_ == "json":
@@ -157,6 +165,13 @@ def _json(file: Any) -> Any:
         return json.load(file)
     except (ValueError, RecursionError) as error:
         raise click.ClickException(f"{file.name}: this is no JSON: {error}") from error
+
+
+def _given(file: Any) -> dict[str, Any] | None:
+    found = _json(file) if file else None
+    if found is not None and not isinstance(found, dict):
+        raise click.ClickException(f"{file.name}: this is no JSON object of groups and their members")
+    return found
 
 
 def _obligations(path: Path) -> set[str]:
@@ -193,13 +208,14 @@ def replay_bundle(path: Path, traffic: Path, against: Path | None, given: Any, e
     from runtime.traffic import read_line
 
     if traffic.suffix in SUFFIXES:
-        return _replay_tables(path, traffic, against, _json(given) if given else None, examples)
+        return _replay_tables(path, traffic, against, _given(given), examples)
     try:
-        lines = traffic.read_text(encoding="utf-8").splitlines()
+        # Not `splitlines`: texts in JSON may have other separators of lines in them.
+        lines = traffic.read_text(encoding="utf-8").split("\n")
         requests = [r for n, line in enumerate(lines, 1) if line.strip() and (r := read_line(line, n)) is not None]
     except (MalformedError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{traffic}: {error}") from error
-    cells = _json(given) if given else None
+    cells = _given(given)
     found = _decided(path, requests, cells)
     lines = _summary(f"{traffic}: {len(requests):,} requests under {path}", [d for _, d in found])
     if against is None:

@@ -10,7 +10,8 @@ from policydsl.core.read_json import MalformedError, Reader, parse
 from policydsl.core.system import NOW
 from policydsl.core.types import Value
 from runtime.decision import Code, Decision
-from runtime.inputs import by_enforcer
+from runtime.desk import read_inputs, settle
+from runtime.inputs import InputError, by_enforcer
 from runtime.policies import Policies
 
 
@@ -46,20 +47,26 @@ def read_line(line: str, number: int) -> Recorded | None:
 
 
 def replay_traffic(policies: Policies, requests: Iterable[Recorded]) -> Iterator[tuple[Recorded, Decision]]:
-    """Each request with what would have been decided. Where no time was recorded, it stands still."""
+    """Each request with what would have been decided, if whatever has to be done beside is done. Where no time was
+    recorded, it stands still."""
+    systems = [p.policy.system for p in policies.running]
+    known = frozenset(o.name for s in systems for a in s.actions for o in a.obligations)
     for request in requests:
         way = policies.way(request.action)
         if way is None:
             yield request, Decision("deny", Code.UNKNOWN_ACTION, f"there is no action `{request.action}`")
             continue
-        policy, action = way.policy, way.action
-        own = by_enforcer(action)
+        policy, own = way.policy, by_enforcer(way.action)
         given = {n: v for n, v in request.inputs.items() if n not in own}
         granted: dict[str, Value] = {n: v for n, v in request.inputs.items() if n in own - {NOW}}
         now = request.inputs.get(NOW, request.at)
         if now.__class__ is not int:
             now = policy.clock.get((), 0) if policy.clock is not None else 0
-        decision, assignments, _ = policy.machine.decide(action.name, given, now, granted)
-        if assignments:
-            policy.machine.content.apply(assignments)
-        yield request, decision
+        try:
+            settled = settle(way, read_inputs(way, given), now, granted, known)
+        except InputError as error:
+            yield request, Decision("deny", error.code, str(error), basis=policy.machine.basis)
+            continue
+        if settled.assignments:
+            policy.machine.content.do(settled.assignments)
+        yield request, settled.decision
