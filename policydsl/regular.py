@@ -128,7 +128,8 @@ class _Product:
                 return False
             moves = joint_moves([self.build.moves(n) for n in state])
             self.edges[state] = [_Edge(*m) for m in moves]
-            for edge in sorted(self.edges[state], key=lambda e: _plainness(_plainest(e.first, e.last))):
+            new = [e for e in self.edges[state] if e.target not in self.words]
+            for edge in sorted(new, key=lambda e: _plainness(_plainest(e.first, e.last))):
                 if edge.target not in self.words:
                     self.words[edge.target] = self.words[state] + chr(_plainest(edge.first, edge.last))
                     queue.append(edge.target)
@@ -182,6 +183,7 @@ def _characters(first: int, last: int) -> Iterator[int]:
     yield from (c for c in range(first, last + 1) if c not in known)
 
 
+@lru_cache(maxsize=4096)
 def _plainest(first: int, last: int) -> int:
     return next(_characters(first, last))
 

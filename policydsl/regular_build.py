@@ -169,18 +169,18 @@ class Builder:
             case _Set(chars):
                 return self.empty if any(low <= char <= high for low, high in chars) else self.nothing
             case _Alt(parts):
-                return self.alt([self.derivative(p, char) for p in parts])
+                return self.alt([self.moves(p).after(char) for p in parts])
             case _Cat(parts):
                 found = []
                 for i, part in enumerate(parts):
-                    found.append(self.cat((self.derivative(part, char), *parts[i + 1 :])))
+                    found.append(self.cat((self.moves(part).after(char), *parts[i + 1 :])))
                     if not self.nullable(part):
                         break
                 return self.alt(found)
             case _Repeat(body, low, high):
                 # Right for a nullable body too: taking it once less then loses nothing.
                 rest = self.repeat(body, max(low - 1, 0), None if high is None else high - 1)
-                return self.cat((self.derivative(body, char), rest))
+                return self.cat((self.moves(body).after(char), rest))
 
     def _cuts(self, n: int) -> set[int]:
         """Where the derivative by a character may change, as the character grows."""
@@ -204,13 +204,28 @@ class Builder:
         """All derivatives of `n` by one character."""
         found = self._moves.get(n)
         if found is None:
-            starts = sorted(c for c in self._cuts(n) | {0} if c <= LAST)
-            found = self._moves[n] = Moves(tuple(starts), tuple(self.derivative(n, c) for c in starts))
+            starts: list[int] = []
+            targets: list[int] = []
+            for start in sorted(c for c in self._cuts(n) | {0} if c <= LAST):
+                target = self.derivative(n, start)
+                if not targets or target != targets[-1]:
+                    starts.append(start)
+                    targets.append(target)
+            found = self._moves[n] = Moves(tuple(starts), tuple(targets))
         return found
 
 
 def joint_moves(parts: Sequence[Moves]) -> list[tuple[int, int, tuple[int, ...]]]:
     """The moves of several automata side by side: first character, last character, targets."""
-    starts = sorted({c for m in parts for c in m.starts} | {0})
-    ends = [*(c - 1 for c in starts[1:]), LAST]
-    return [(a, b, tuple(m.after(a) for m in parts)) for a, b in zip(starts, ends, strict=True)]
+    turns: dict[int, list[tuple[int, int]]] = {0: []}
+    for i, moves in enumerate(parts):
+        for start, target in zip(moves.starts, moves.targets, strict=True):
+            turns.setdefault(start, []).append((i, target))
+    starts = sorted(turns)
+    now = [0] * len(parts)
+    found = []
+    for first, last in zip(starts, [*(c - 1 for c in starts[1:]), LAST], strict=True):
+        for i, target in turns[first]:
+            now[i] = target
+        found.append((first, last, tuple(now)))
+    return found

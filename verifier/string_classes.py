@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations
 
 import networkx as nx
@@ -142,11 +142,20 @@ class StringChooser:
     """Real strings for the opaque ones of a model: equal where they are equal, different where they differ."""
 
     def __init__(self, order: list[Expr], context: z3.Context) -> None:
-        self._patterns = patterns_in(order)
-        self._literals = [str(e.value) for e in string_terms(order) if isinstance(e, Const)]
+        self._order = order
         self._sort = string_sort(context)
         self._context = context
         self._given: dict[str, str] = {}
+
+    # Most runs have no strings in them, so nothing is looked up before one is asked for.
+
+    @cached_property
+    def _patterns(self) -> tuple[str, ...]:
+        return patterns_in(self._order)
+
+    @cached_property
+    def _literals(self) -> list[str]:
+        return [str(e.value) for e in string_terms(self._order) if isinstance(e, Const)]
 
     def choose(self, model: z3.ModelRef, name: str) -> str:
         """A string for the constant `name`, in the class in which the model has it."""
@@ -173,7 +182,9 @@ class StringChooser:
         taken = set(self._given.values()) | set(self._literals)
         tries = self._candidates(tuple(p for p, h in zip(self._patterns, holds, strict=True) if h))
         for text in tries:
-            if text not in taken and tuple(regular.member(p, text) for p in self._patterns) == holds:
+            if text not in taken and all(
+                regular.member(p, text) is h for p, h in zip(self._patterns, holds, strict=True)
+            ):
                 return text
         return self._unlike(holds, taken) or "text"
 
