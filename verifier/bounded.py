@@ -185,7 +185,7 @@ class Searcher:
                 reached = [q for q in rest if z3.is_true(model.eval(literals[q.goal], model_completion=True))]
                 for q in reached:
                     if not q.goal.prop:
-                        self._keep(q.goal, self._read(q.goal, step, shrink=False))
+                        self._keep(q.goal, self._read(q.goal, step, model))
             self.solver.pop()
             if answer == z3.unsat:
                 for q in rest:
@@ -237,7 +237,7 @@ class Searcher:
         self.solver.add(literal)
         answer = self.check()
         if answer == z3.sat:
-            self._keep(goal, self._read(goal, step, shrink=True))
+            self._keep(goal, self._read(goal, step))
         elif answer == z3.unsat:
             self.result.depth[goal.name] = step
         else:
@@ -249,13 +249,17 @@ class Searcher:
         if trace is not None:
             self.result.found.setdefault(goal.name, trace)
 
-    def _read(self, goal: Goal, step: int, *, shrink: bool) -> Trace | None:
-        reader = Reader(self.system, self.unrolling, self.solver, self.check, step + bool(goal.action))
-        requests, params, start = reader.smallest() if shrink else reader.plain()
+    def _read(self, goal: Goal, step: int, model: z3.ModelRef | None = None) -> Trace | None:
+        """The run of `model`, or the smallest that there is."""
+        reader = Reader(self.system, self.unrolling, self.solver, self.check, step + bool(goal.action), model)
+        requests, params, start = reader.plain() if model is not None else reader.smallest()
         try:
             trace, _ = run(self.system, requests, params, start)
         except UnfitError:
             return None
+        if goal.prop is not None:
+            # The interpreter may see earlier what the search did not: it takes nobody for an individual like others.
+            trace = replace(trace, steps=trace.steps[: violated(self.system, goal.prop, trace)])
         # SOUND: a run counts only if the reference interpreter confirms what the solver claims.
         return trace if self._reached(goal, trace) else None
 

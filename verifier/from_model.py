@@ -48,6 +48,7 @@ class Reader:
         solver: z3.Solver,
         check: Callable[[], z3.CheckSatResult],
         steps: int,
+        model: z3.ModelRef | None = None,
     ) -> None:
         self.system = system
         self.unrolling = unrolling
@@ -55,7 +56,7 @@ class Reader:
         self.check = check
         self.steps = steps
         self.names = names(system, unrolling.population)
-        self.model = solver.model()
+        self.model = solver.model() if model is None else model
         self._levels = 0
         self._chooser: StringChooser | None = None
 
@@ -203,7 +204,7 @@ class Reader:
     def _strings(self) -> StringChooser:
         # One for the whole run: strings that differ must differ wherever they occur.
         if self._chooser is None:
-            self._chooser = StringChooser(self.unrolling.string_terms(), self.solver.ctx)
+            self._chooser = StringChooser(self.unrolling.string_terms, self.solver.ctx)
         return self._chooser
 
     def _params(self) -> dict[str, Value]:

@@ -27,6 +27,9 @@ from verifier.shapes import groups
 from verifier.situation import Situation, smallest
 from verifier.solve import Answer
 
+REACH = 3
+"""How many steps away from an action, by shared variables, known facts are still used for it."""
+
 
 class FindingKind(Enum):
     CONTRADICTION = "the assumptions contradict each other"
@@ -79,12 +82,22 @@ def _of_part(
     system: System, part: System, known: Sequence[Expr], context: z3.Context, rlimit: int, name: str
 ) -> dict[str, list[Finding]]:
     names = frozenset(v.name for v in part.state)
-    near = [k for k in known if reads(k) <= names]
+    own = [k for k in known if reads(k) <= names]
 
     def asker(conditions: list[Expr], hypotheses: list[Expr]) -> Asker:
         return Asker(part, conditions, hypotheses, context, rlimit)
 
-    return {a.name: _Rules(system, a, near, asker, name).findings() for a in alone(part).actions}
+    return {a.name: _Rules(system, a, _near(a, own), asker, name).findings() for a in alone(part).actions}
+
+
+def _near(action: Action, known: Sequence[Expr]) -> list[Expr]:
+    """What is known of anything that decides about `action`, directly or by way of something else that is known."""
+    touched = reads(action.allowed, *(r.condition for r in action.rules))
+    near: list[Expr] = []
+    for _ in range(REACH):
+        near = [k for k in known if not touched.isdisjoint(reads(k))]
+        touched = touched.union(*map(reads, near))
+    return near
 
 
 class _Rules:

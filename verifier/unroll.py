@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from policydsl.core.after import after
 from policydsl.core.expr import ZERO, Const, Expr, Ref, Space, add, eq, select, substitute, subterms
@@ -228,6 +229,7 @@ class Unrolling:
 
     # Strings: one sort, one predicate per pattern; every string that comes in is in one of the classes.
 
+    @cached_property
     def string_terms(self) -> list[Expr]:
         roots = [g.expr for a in self.actions for g in a.guards]
         roots += [w.value for a in self.actions for w in a.writes]
@@ -243,12 +245,12 @@ class Unrolling:
         return list(subterms(*roots, *alone))
 
     def _strings(self) -> list[str]:
-        order = self.string_terms()
+        order = self.string_terms
         head, facts = class_facts(dict.fromkeys(string_literals(order), ""), order)
         return [*head, *facts]
 
     def _string_facts(self, name: str) -> list[str]:
-        order = self.string_terms()
+        order = self.string_terms
         # Any string may come to stand anywhere, so it is told of all patterns.
         patterns = patterns_in(order)
         return which_exist(name, patterns, [str(e.value) for e in string_literals(order)]) if patterns else []
