@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hypothesis import strategies as st
 
 from simulator.consensus.byzantine import Fault
 from simulator.consensus.outcome import Outcome, Submission
-from simulator.consensus.run import decide
+from simulator.consensus.run import Run, advance, begin, outcome, submit
 from simulator.consensus.signatures import Notary
 from simulator.consensus.state import Settings
 from simulator.network import LOW, Latency, Network, partition
@@ -44,24 +44,20 @@ class Schedule(NamedTuple):
         return max([c.begin + c.length for c in self.cuts] + list(self.times), default=0)
 
 
-def submissions(times: Sequence[int], n: int) -> list[Submission]:
-    return [Submission(time, n + i % CLIENTS, f"value {i}") for i, time in enumerate(times)]
+def start(s: Schedule, settings: Settings = QUICK, notary: Notary | None = None) -> Run:
+    cuts = tuple(partition(c.begin, c.begin + c.length, s.n + CLIENTS, c.groups) for c in s.cuts)
+    network = Network(s.latency, s.loss, s.duplicates, cuts, s.holds)
+    draw = Draw(s.seed, 0, 0, "committee")
+    run = begin(range(s.n), network, draw, faults=dict(s.faults), settings=settings, notary=notary)
+    for i, time in enumerate(s.times):
+        submit(run, Submission(time, s.n + i % CLIENTS, f"value {i}"))
+    return run
 
 
 def play(s: Schedule, settings: Settings = QUICK, until: int = 10**9, notary: Notary | None = None) -> Outcome:
-    cuts = tuple(partition(c.begin, c.begin + c.length, s.n + CLIENTS, c.groups) for c in s.cuts)
-    network = Network(s.latency, s.loss, s.duplicates, cuts, s.holds)
-    faults: Mapping[int, Fault] = dict(s.faults)
-    return decide(
-        range(s.n),
-        network,
-        Draw(s.seed, 0, 0, "committee"),
-        submissions(s.times, s.n),
-        faults=faults,
-        settings=settings,
-        until=until,
-        notary=notary,
-    )
+    run = start(s, settings, notary)
+    advance(run, until)
+    return outcome(run)
 
 
 @st.composite

@@ -178,8 +178,9 @@ def _forged_decision(t: Traitor, r: Replica) -> Effects:
     own = r.sign(Commit(*at))
     everybody = [m for m in range(r.n) if m != r.me]
     votes = (own, *(_forged(m, Commit(*at), own) for m in everybody))
+    proposal = PrePrepare(*at, mine)
     messages = [
-        _forged(leader, PrePrepare(*at, mine), own),
+        r.sign(proposal) if leader == r.me else _forged(leader, proposal, own),
         *(_forged(m, Prepare(*at), own) for m in everybody),
         *votes,
         r.sign(Decided(seq, mine, votes[: r.quorum])),

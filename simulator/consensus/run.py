@@ -4,6 +4,9 @@ Members are state machines (`replica.py`); here is what is around them: time, th
 sees everything and checks, at every decision, that correct members agree and that somebody asked for what they decide.
 Clients send a request to all members, and again to those that have not executed it; answers to clients are not modelled
 as messages. Everything depends on the arguments alone, random times through `draw` (NOTE(counters)).
+
+`decide` does it in one go. A simulation that goes on meanwhile uses `begin`, `submit`, `advance` and `outcome`; a `Run`
+between two of them is data, which can be copied or pickled and goes on alike.
 """
 
 from __future__ import annotations
@@ -12,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
 from simulator.consensus.byzantine import Fault, Traitor, receive, woken
 from simulator.consensus.events import Events, pop, push
 from simulator.consensus.messages import NOTHING, Request, Signed, as_client
@@ -21,11 +22,9 @@ from simulator.consensus.outcome import Decision, Outcome, Submission
 from simulator.consensus.replica import ring, steps
 from simulator.consensus.signatures import Book, Notary, Signer
 from simulator.consensus.state import Effects, Replica, Send, Settings, Wake
-from simulator.network import NEVER, Network, departures, is_cut, travel
+from simulator.consensus.transport import Transport, arrivals
+from simulator.network import Network
 from simulator.random_streams import Draw
-
-FEW, MANY = 128, 8192
-"""For how many messages times on the way are drawn at once, first and later."""
 
 
 class Ask(NamedTuple):
@@ -40,26 +39,19 @@ Item = tuple[list[int], "Signed | Wake | Ask"]
 
 @dataclass(slots=True)
 class Run:
-    nodes: np.ndarray[tuple[int], np.dtype[np.int64]]
-    network: Network
-    draw: Draw
+    transport: Transport
     settings: Settings
     notary: Notary
     replicas: list[Replica]
     traitors: dict[int, Traitor]
-    requests: list[Signed]
-    open: set[Request]
-    """What is not yet executed everywhere."""
-    asked: frozenset[Request]
-    deceitful: frozenset[int]
-    """Bots of traitors: what they asked for as clients is not known."""
     others: list[list[int]]
+    """The members to which each member sends what is for everybody."""
+    submissions: list[Submission] = field(default_factory=list)
+    requests: list[Signed] = field(default_factory=list)
+    open: set[Request] = field(default_factory=set)
+    """What is not yet executed everywhere."""
     events: Events[Item] = field(default_factory=Events)
-    drawn: int = 0
-    """For how many messages times were drawn; how many of those in the lists are used."""
-    used: int = 0
-    first: list[int] = field(default_factory=list)
-    second: list[int] = field(default_factory=list)
+    until: int = 0
     sent: dict[str, int] = field(default_factory=dict)
     delivered: int = 0
     seen: list[int] = field(default_factory=list)
@@ -82,51 +74,71 @@ def decide(
     until: int = 60_000,
     notary: Notary | None = None,
 ) -> Outcome:
-    """Runs until all correct members have executed all submissions, or the time `until` is reached.
+    """Runs until all correct members have executed all submissions, or the time `until` is reached."""
+    run = begin(nodes, network, draw, faults=faults, settings=settings, notary=notary)
+    for submission in submissions:
+        submit(run, submission)
+    advance(run, until)
+    return outcome(run)
+
+
+def begin(
+    nodes: Sequence[int],
+    network: Network,
+    draw: Draw,
+    *,
+    faults: Mapping[int, Fault] | None = None,
+    settings: Settings | None = None,
+    notary: Notary | None = None,
+) -> Run:
+    """A committee at time 0. Times are milliseconds.
 
     `nodes` are the bots of the committee, 3f+1 of them; the first leads. They are nodes of the network, as clients are.
     `faults` says which members (places in `nodes`) are traitors, as many as you like: with more than f, agreement may
-    break, and the outcome says how. Times are milliseconds.
+    break, and the outcome says how.
     """
-    n = len(nodes)
+    # NumPy's numbers have another text, and so another digest.
+    nodes, n = [int(node) for node in nodes], len(nodes)
     if n < 4 or n % 3 != 1 or len(set(nodes)) != n:
         raise ValueError("a committee has 3f+1 different members, f at least 1")
-    if faults and not all(0 <= m < n for m in faults):
+    faults, settings, book = faults or {}, settings or Settings(), notary if notary is not None else Book()
+    if not all(0 <= m < n for m in faults):
         raise ValueError("a traitor is not a member")
-    faults, settings, notary = faults or {}, settings or Settings(), notary if notary is not None else Book()
     allies = frozenset(faults)
-    requests = [Request(s.client, i, s.value) for i, s in enumerate(submissions)]
-    run = Run(
-        np.asarray(nodes, dtype=np.int64),
-        network,
-        draw,
+    return Run(
+        Transport(network, draw, nodes),
         settings,
-        notary,
-        [Replica(m, n, Signer(notary, m), settings) for m in range(n)],
-        {m: Traitor(fault, allies, Signer(notary, as_client(nodes[m])), nodes[m]) for m, fault in faults.items()},
-        [notary.sign(as_client(request.client), request) for request in requests],
-        set(requests),
-        frozenset(requests) | {NOTHING},
-        frozenset(nodes[m] for m in faults),
+        book,
+        [Replica(m, n, Signer(book, m), settings) for m in range(n)],
+        {m: Traitor(fault, allies, Signer(book, as_client(nodes[m])), nodes[m]) for m, fault in faults.items()},
         [[m for m in range(n) if m != member] for member in range(n)],
         seen=[0] * n,
     )
-    for number, submission in enumerate(submissions):
-        push(run.events, submission.time, ([], Ask(number)))
-    while run.events.times and run.events.times[0] <= until and not _is_over(run):
-        _advance(run)
-    return _outcome(run, submissions, until)
 
 
-def _is_over(run: Run) -> bool:
-    return not run.open
+def submit(run: Run, submission: Submission) -> None:
+    """A client will ask, later than anything that was looked at."""
+    time, client, value = int(submission.time), int(submission.client), submission.value
+    number = len(run.requests)
+    request = Request(client, number, value)
+    push(run.events, time, ([], Ask(number)))
+    run.submissions.append(Submission(time, client, value))
+    run.requests.append(run.notary.sign(as_client(client), request))
+    run.open.add(request)
+
+
+def advance(run: Run, until: int) -> None:
+    """Lets time go on to `until`, or to when all correct members have executed everything that was submitted."""
+    run.until = max(run.until, until)
+    while run.open and run.events.times and run.events.times[0] <= until:
+        _next(run)
 
 
 def _honest(run: Run) -> int:
     return len(run.replicas) - len(run.traitors)
 
 
-def _advance(run: Run) -> None:
+def _next(run: Run) -> None:
     """Everything that happens at the next moment."""
     for receivers, what in pop(run.events):
         match what:
@@ -173,7 +185,7 @@ def _carry_out(run: Run, member: int, effects: Effects) -> None:
             push(run.events, now + effect.after, ([member], effect))
         elif _may_send(run, member, effect):
             to = run.others[member] if effect.to is None else list(effect.to)
-            _send(run, int(run.nodes[member]), effect.message, to, now + effect.delay)
+            _send(run, run.transport.nodes[member], effect.message, to, now + effect.delay)
 
 
 def _may_send(run: Run, member: int, effect: Send) -> bool:
@@ -184,44 +196,8 @@ def _may_send(run: Run, member: int, effect: Send) -> bool:
 def _send(run: Run, node: int, message: Signed, to: list[int], now: int) -> None:
     name = type(message.body).__name__
     run.sent[name] = run.sent.get(name, 0) + len(to)
-    first, second = _times(run, len(to))
-    arrivals: dict[int, list[int]] = {}
-    if run.network.partitions and is_cut(run.network, now):
-        for receiver, start, one, two in zip(to, _leave(run, node, to, now), first, second):
-            for time in (one, two):
-                if start != NEVER != time:
-                    arrivals.setdefault(start + time, []).append(receiver)
-    else:
-        for receiver, time in zip(to, first):
-            at = arrivals.get(time)
-            if at is None:
-                arrivals[time] = [receiver]
-            else:
-                at.append(receiver)
-        if run.network.duplicates:
-            for receiver, time in zip(to, second):
-                arrivals.setdefault(time, []).append(receiver)
-        arrivals.pop(NEVER, None)
-        arrivals = {now + time: receivers for time, receivers in arrivals.items()}
-    for time, receivers in arrivals.items():
+    for time, receivers in arrivals(run.transport, node, to, now).items():
         push(run.events, time, (receivers, message))
-
-
-def _leave(run: Run, node: int, to: list[int], now: int) -> list[int]:
-    found: list[int] = departures(run.network, node, run.nodes[to], now).tolist()
-    return found
-
-
-def _times(run: Run, count: int) -> tuple[list[int], list[int]]:
-    """How long the next messages, and their copies, are on the way."""
-    while len(run.first) - run.used < count:
-        end = run.drawn + min(max(count, run.drawn, FEW), MANY)
-        first, second = travel(run.network, run.draw, np.arange(run.drawn, end))
-        run.first, run.second = run.first[run.used :] + first.tolist(), run.second[run.used :] + second.tolist()
-        run.drawn, run.used = end, 0
-    part = slice(run.used, run.used + count)
-    run.used += count
-    return run.first[part], run.second[part]
 
 
 def _look(run: Run, r: Replica) -> None:
@@ -233,7 +209,7 @@ def _look(run: Run, r: Replica) -> None:
         request = history[place]
         if place == len(run.log):
             run.log.append(request)
-            if request not in run.asked and request.client not in run.deceitful:
+            if not _was_asked(run, request):
                 run.violations.append(f"validity: nobody asked for {request}, decided at {place + 1}")
         elif run.log[place] != request:
             run.violations.append(f"agreement: {run.log[place]} and {request} are decided at {place + 1}")
@@ -243,21 +219,22 @@ def _look(run: Run, r: Replica) -> None:
             run.open.discard(request)
 
 
-def _outcome(run: Run, submissions: Sequence[Submission], until: int) -> Outcome:
+def _was_asked(run: Run, request: Request) -> bool:
+    """What traitors ask for as clients is not known, and may be anything."""
+    known = 0 <= request.number < len(run.requests) and run.requests[request.number].body == request
+    return known or request == NOTHING or any(t.client == request.client for t in run.traitors.values())
+
+
+def outcome(run: Run) -> Outcome:
+    """What has come of it by now."""
     f = (len(run.replicas) - 1) // 3
     decisions = []
-    for submission, message in zip(submissions, run.requests):
+    for submission, message in zip(run.submissions, run.requests):
         assert type(message.body) is Request
         times = sorted(run.times.get(message.body, {}).values())
-        decisions.append(
-            Decision(
-                message.body,
-                submission.time,
-                times[0] if times else None,
-                times[f] if len(times) > f else None,
-                times[-1] if len(times) == _honest(run) else None,
-            )
-        )
+        first, certain = (times[k] if len(times) > k else None for k in (0, f))
+        last = times[-1] if message.body not in run.open else None
+        decisions.append(Decision(message.body, submission.time, first, certain, last))
     return Outcome(
         tuple(decisions),
         tuple(() if r.me in run.traitors else tuple(r.history) for r in run.replicas),
@@ -265,5 +242,5 @@ def _outcome(run: Run, submissions: Sequence[Submission], until: int) -> Outcome
         tuple(r.view for r in run.replicas),
         dict(sorted(run.sent.items())),
         run.delivered,
-        run.events.now if _is_over(run) else until,
+        run.until if run.open else run.events.now,
     )
