@@ -177,6 +177,15 @@ class Enforcer:
         """What `at` reads in a hold; `otherwise` when nothing can be read."""
         return self._office.run(at, lambda _code, _reason: otherwise)
 
+    def attempt(self, at: Callable[[Transaction], T]) -> T | Decision:
+        """What `at` reads in a hold; a denial when nothing can be read."""
+        office = self._office
+
+        def read(tx: Transaction) -> T | Decision:
+            return at(tx)
+
+        return office.run(read, refusal)
+
     def would_allow(self, action: str, inputs: Mapping[str, Any]) -> bool:
         """Whether a request would be allowed now. Nothing is recorded or changed."""
         office = self._office

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from policydsl.core.system import Phases
-from runtime import held
+from runtime import held, keys
 from runtime.decision import Code, Decision
 from runtime.enforcer import Enforcer
 from runtime.held import RESERVE, Held, Phase
@@ -79,7 +79,11 @@ def reserve(enforcer: Enforcer, action: str, inputs: Mapping[str, Any], key: str
 
 def end(enforcer: Enforcer, name: str, how: str, inputs: Mapping[str, Any]) -> Decision:
     """End a reservation by "commit", "abort" or "expire". Ended so before, it gets the same answer. Never raises."""
-    held_ = enforcer.look(lambda tx: held.find(tx, name), None)
+    if keys.fault(name):
+        return enforcer.shown(refusal(Code.RESERVATION, "a reservation is named by a text"))
+    held_ = enforcer.attempt(lambda tx: held.find(tx, name))
+    if isinstance(held_, Decision):
+        return enforcer.shown(held_)
     action = str(getattr(held_.phases, how)) if held_ else ""
     if held_ is None or not action:
         why = f"there is no way to {how} `{held_.phases.name}`" if held_ else f"there is no reservation `{name}`"

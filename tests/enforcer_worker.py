@@ -106,8 +106,7 @@ def answered(printed: list[str], records: list[Entry | None]) -> None:
     allowed = Counter(r.key for r in records if r is not None and r.key and r.effect == "allow")
     assert max(allowed.values(), default=0) <= 1, "two answers under one key"
     for line in printed:
-        effect, serial, code = line.rsplit(" ", 3)[1:]
-        kind = line.rsplit(" ", 4)[1]
+        *key, kind, effect, serial, code = line.split(" ")
         if effect != "allow":
             # Nothing else than these can be wrong here, and then nothing was kept, as far as was answered.
             assert code not in ("internal", "bundle.invalid", "lockdown"), line
@@ -116,7 +115,7 @@ def answered(printed: list[str], records: list[Entry | None]) -> None:
         assert record is not None, f"an answer was lost: {line}"
         assert (record.effect, record.action) == ("allow", {"commit": "settle"}.get(kind, kind)), line
         if kind in ("run", "reserve"):
-            assert record.key == line.rsplit(" ", 4)[0], line
+            assert record.key == " ".join(key), line
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ def kill_often(commands: Commands, check: Callable[[list[str]], None], rounds: i
 
 def killed(commands: Sequence[Sequence[str | Path]], chance: random.Random) -> list[str]:
     """Start all, kill all with SIGKILL, at some moment while they start, or between or in the things that they do."""
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for command in commands]
+    # Without a buffer: what is in one when `communicate` begins would be lost, and nothing said of it.
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) for command in commands]
     printed: list[str] = []
     try:
         if chance.random() < 0.25:

@@ -137,6 +137,19 @@ def test_no_such_reservation() -> None:
         assert (d.effect, d.code) == ("deny", Code.RESERVATION)
 
 
+def test_a_store_that_is_away_at_the_end() -> None:
+    from test_enforcer import Away
+
+    away = Away(memory())
+    e = outbox(away)
+    with call(e, "k") as r:
+        away.away = True
+        assert r.commit(cost=3).code is Code.STORE
+        away.away = False
+        assert r.commit(cost=3).allowed
+    assert content(e, "spent") == {"ann": 3}
+
+
 def test_nobody_comes_back(store: Store | None) -> None:
     clock = Clock()
     e = outbox(store, clock)
