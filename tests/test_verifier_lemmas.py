@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.checked import program
 from tests.test_verifier import statuses
+from verifier.verify import Settings, verify
 
 FREEZE = """
 entity Person
@@ -82,3 +84,51 @@ step held_once: forall p: Proposal . old({before}[p]) implies decided[p] and not
 @pytest.mark.parametrize(("before", "status"), [("decided", "proved"), ("open", "refuted")])
 def test_a_lemma_about_one_holds_of_two_that_are_distinguished(before: str, status: str) -> None:
     assert statuses(VOTING.format(before=before)) == {"held_once": status}
+
+
+QUARANTINE = """
+entity Bot
+enum Role { Plain, Hunter, Responder }
+group Humans of Bot
+state role: Bot -> Role = any
+state member: Bot -> Bool = false
+state members: Int = 0
+state alarm: Bot -> Bot? = none
+state quarantined: Bot -> Bool = false
+state by_human: Bot -> Bool = false
+state in_quarantine: Int = 0
+action appoint(principal: Bot, bot: Bot, as: Role) { require principal in Humans  role[bot] := as }
+action join(bot: Bot) { require not member[bot]  member[bot] := true  members += 1 }
+action raise_alarm(principal: Bot, suspect: Bot) {
+  require role[principal] == Hunter and principal != suspect
+  alarm[suspect] := principal
+}
+action quarantine(principal: Bot, suspect: Bot) {
+  require role[principal] == Responder
+  require alarm[suspect] has hunter
+  require hunter != principal and member[suspect] and not quarantined[suspect]
+  require 3 * (in_quarantine + 1) <= members
+  quarantined[suspect] := true
+  in_quarantine += 1
+}
+action confirm(principal: Bot, suspect: Bot) {
+  require principal in Humans and quarantined[suspect] and not by_human[suspect]
+  by_human[suspect] := true
+  in_quarantine -= 1
+}
+action let_out(principal: Bot, suspect: Bot) {
+  require principal in Humans and quarantined[suspect]
+  if not by_human[suspect] { in_quarantine -= 1 }
+  quarantined[suspect] := false
+  by_human[suspect] := false
+  alarm[suspect] := none
+}
+limit alarms on raise_alarm to 10 per 1h for each principal
+invariant counted: in_quarantine == count(b: Bot where quarantined[b] and not by_human[b])
+"""
+
+
+def test_a_count_rests_on_what_decides_how_it_changes() -> None:
+    system = program(QUARANTINE).system
+    (outcome,) = verify(system, Settings(spacer_rlimit=500_000, spacer_rlimit_last=500_000)).outcomes
+    assert outcome.status == "proved"

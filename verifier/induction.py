@@ -120,6 +120,12 @@ def near(system: System, names: frozenset[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def written_from(system: System, names: frozenset[str]) -> frozenset[str]:
+    """What the values and keys read that are written to the variables with these names."""
+    writes = [w for a in system.actions for w in a.writes if w.var in names]
+    return reads(*(e for w in writes for e in (w.value, *w.keys)))
+
+
 def step_obligation(system: System, what: str, goal: Expr, hypotheses: Sequence[Expr]) -> Obligation | None:
     """Every allowed step from `goal` and the hypotheses ends in `goal` again; None if no step matters."""
     actions = writers(system, goal)

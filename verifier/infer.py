@@ -6,18 +6,18 @@ proposes; induction, asked of both solvers, disposes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from policydsl.core.after import reads
 from policydsl.core.expr import TRUE, Expr
 from policydsl.core.system import System
-from policydsl.core.types import BoolType, EntityType, EnumType, StringType
+from policydsl.core.types import BoolType, EntityType, EnumType, StringType, Type
 from verifier import spacer
 from verifier.cells import UnsupportedError
 from verifier.horn import Problem, TooBigError, lemmas, problem, split_foralls
-from verifier.induction import Obligation, entails_obligation, init_obligation, near, step_obligation
+from verifier.induction import Obligation, entails_obligation, init_obligation, near, step_obligation, written_from
 from verifier.solve import Answer
 
 Discharge: TypeAlias = Callable[[Obligation], Answer]
@@ -100,6 +100,8 @@ def _attempts(system: System, goal: Expr) -> Iterator[Attempt]:
         if isinstance(system.variable(v).type, (EnumType, BoolType)) and set(system.variable(v).keys) <= sorts
     }
     yield from new(Attempt(phases))
+    counted = base | _trackable(system, written_from(system, base))
+    yield from new(Attempt(counted, _missing(system, counted, sorts)[:2]))
     wide = phases
     for _ in range(3):
         wide = wide | {v for v in _trackable(system, near(system, wide)) if set(system.variable(v).keys) <= sorts}
@@ -109,10 +111,15 @@ def _attempts(system: System, goal: Expr) -> Iterator[Attempt]:
     cone = base
     for _ in range(4):
         cone = cone | _trackable(system, near(system, cone))
-    missing = tuple(dict.fromkeys(k for v in sorted(cone) for k in system.variable(v).keys if k not in sorts))
+    missing = _missing(system, cone, sorts)
     yield from new(Attempt(cone, missing[:2]))
     if len(missing) == 1:
         yield from new(Attempt(cone, missing * 2))
+
+
+def _missing(system: System, names: frozenset[str], sorts: Collection[Type]) -> tuple[EntityType, ...]:
+    """The sorts of the keys of `names` that are not among `sorts`."""
+    return tuple(dict.fromkeys(k for v in sorted(names) for k in system.variable(v).keys if k not in sorts))
 
 
 def _trackable(system: System, names: frozenset[str]) -> frozenset[str]:
