@@ -44,11 +44,12 @@ def adopt(tx: Transaction, ledger: Ledger, old: Ledger | None, at: int) -> None:
         before = _kept(tx, ledger, old, policy)
         system, params = policy.policy.system, policy.machine.content.params
         policy.machine.content.load(policy.first)
+        # Digests, since records name policies by them: what differs in its digest begins anew in the log.
+        if before is not None and digest(before.system) == policy.policy.digest and dict(before.params) == params:
+            ledger.load(policy, before.rows)
+            continue
         if before is None:
             ledger.start(tx, policy, at, policy.cells)
-        # Digests, since records name policies by them: what differs in its digest begins anew in the log.
-        elif digest(before.system) == policy.policy.digest and dict(before.params) == params:
-            ledger.load(policy, before.rows)
         else:
             _migrate(tx, ledger, policy, before, at)
         tx.put(CORE, policy.name, to_json(system).encode())

@@ -781,6 +781,48 @@ def test_bulk_writes_are_followed_by_others() -> None:
     audit(store, OUTBOX)
 
 
+def test_rows_that_change_nothing_go_with_the_next_bulk_write() -> None:
+    """Others have to know of them, or they outlive what is assigned to everybody."""
+    text = """
+module b
+entity Bot
+state m : Bot -> Int = 0
+action touch(principal: Bot) { m[principal] := 0 }
+action set_all(to: Int[0..9]) { for each b: Bot { m[b] := to } }
+"""
+    store = memory()
+    one, two = enforcer(text, store=store), enforcer(text, store=store)
+    assert all_allowed([one.decide("touch", principal="a"), two.decide("set_all", to=5)])
+    for e in (one, two, enforcer(text, store=store)):
+        assert e.decide("nothing").effect == "deny"
+        assert e.policies is not None
+        assert e.policies.running[0].machine.content.read("m", "a") == 5
+        same_as_store(e, store)
+    audit(store, text)
+
+
+def test_a_bulk_write_is_undone_where_patterns_meet() -> None:
+    from policydsl.core.expr import ZERO
+    from policydsl.core.system import StateVar
+    from policydsl.core.types import INT, EntityType
+    from runtime.rows import PatternRows
+
+    bot = EntityType("Bot")
+    rows = PatternRows(StateVar("m", (bot, bot), INT, ZERO), 0)
+    undo: list[Any] = []
+    for pattern, value in ((("*", "b"), 1), (("a", "b"), 2), (("c", "*"), 3)):
+        rows.write(pattern, value, 0, [])
+    before = dict(rows.rows)
+    rows.write(("a", "*"), 4, 0, undo)
+    assert (rows.read("a", "b"), rows.read("x", "b"), rows.read("c", "b")) == (4, 1, 3)
+    for _, key, was in reversed(undo):
+        if was is None:
+            rows.rows.pop(key, None)
+        else:
+            rows.rows[key] = was
+    assert rows.rows == before
+
+
 def test_a_record_that_is_none_is_not_followed() -> None:
     store = memory()
     one = outbox(store)
