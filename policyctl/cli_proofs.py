@@ -67,8 +67,8 @@ def _replay_trace(trace: Path, policy: str) -> int:
     from policyctl.render_trace import render_trace
     from policyctl.to_views import trace_view
     from policydsl.core.to_json import digest
+    from policydsl.interp import UnfitError, initial, start_faults, violated
     from policydsl.interp import replay as differences
-    from policydsl.interp import start_faults, violated
     from policydsl.trace_json import MalformedError, from_json
 
     program = program_of(policy)
@@ -79,6 +79,13 @@ def _replay_trace(trace: Path, policy: str) -> int:
         recorded = from_json(trace.read_text(encoding="utf-8"))
     except (MalformedError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{trace}: {error}") from error
+    try:
+        initial(system, dict(recorded.params), recorded.start)
+    except UnfitError as error:
+        raise click.ClickException(f"{trace} is no run of {policy}: {error}") from error
+    known = {v.name for v in system.state}
+    for name in (c.var for s in recorded.steps for c in s.changes if c.var not in known):
+        raise click.ClickException(f"{trace} is no run of {policy}: there is no state variable `{name}`")
     found = [*start_faults(system, recorded), *differences(system, recorded)]
     lines = list(render_trace(trace_view(system, recorded), own_paint()))
     if recorded.digest != digest(system):

@@ -400,3 +400,26 @@ def test_help_of_every_command_has_words_for_each_option(place: Path) -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{name} {parameter.name}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"ballots"', '"balots"', "there is no state variable `balots`"),
+        ('"MIN_REPUTATION"', '"MIN"', "unknown parameter `MIN`"),
+        ('"REPUTATION_REWARD": ', '"REPUTATION_REWARD": 99999', "outside its range"),
+    ],
+)
+def test_a_run_of_another_policy_is_no_fault_of_the_tool(
+    old: str, new: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = str(ROOT / "specs" / "mvg" / "seed_contract.policy")
+    traces = ["--traces", str(tmp_path), "--property", "honest_tally", "--cache-dir", str(tmp_path / "cache")]
+    main(["verify", policy, *traces])
+    [trace] = tmp_path.rglob("*.trace.json")
+    text = trace.read_text(encoding="utf-8")
+    assert old in text
+    trace.write_text(text.replace(old, new), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["replay", str(trace), policy]) == 1
+    assert said in capsys.readouterr().err

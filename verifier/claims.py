@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from policydsl.core.after import after
-from policydsl.core.expr import TRUE, Apply, Expr, Op, Ref, Space, forall, implies, negate, refs, substitute
+from policydsl.core.expr import TRUE, Apply, Expr, Op, Ref, Space, conj, forall, implies, negate, refs, substitute
 from policydsl.core.system import Action, Property, PropertyKind, System
 from policydsl.core.types import EntityType
 
@@ -27,7 +27,7 @@ def claims(system: System, prop: Property) -> list[Claim]:
         case PropertyKind.INVARIANT | PropertyKind.LEMMA:
             return [Claim(prop.name, hoisted(prop.expr))]
         case PropertyKind.REACHABLE:
-            return [Claim(prop.name, negate(prop.expr))]
+            return [Claim(prop.name, never(prop.expr))]
         case PropertyKind.ASSERT:
             found = [_request(prop, a, implies(a.assumed, prop.expr)) for a in _about(system, prop)]
             return found or [Claim(prop.name, TRUE, over_requests=True)]
@@ -58,6 +58,30 @@ def hoisted(e: Expr) -> Expr:
             own = _apart(bound, refs(e.args[0], space=Space.BOUND))
             return forall(own, hoisted(implies(e.args[0], substitute(body, {bound: own}))))
     return e
+
+
+def never(e: Expr) -> Expr:
+    """The negation of `e`, with a `forall` in front for each `exists` that `e` asks for, each with a name of its own."""
+    found: list[Ref] = []
+    parts: list[Expr] = []
+    taken = set(refs(e, space=Space.BOUND))
+    todo = [e]
+    while todo:
+        match todo.pop():
+            case Apply(op=Op.AND, args=args):
+                todo += reversed(args)
+            case Apply(op=Op.EXISTS, args=(Ref() as bound, body)):
+                # SOUND: two parts may bind one name, and each asks for somebody of its own.
+                own = _apart(bound, taken)
+                taken.add(own)
+                found.append(own)
+                todo.append(substitute(body, {bound: own}))
+            case part:
+                parts.append(part)
+    closed = negate(conj(*parts))
+    for bound in reversed(found):
+        closed = forall(bound, closed)
+    return closed
 
 
 def _apart(bound: Ref, taken: Collection[Ref]) -> Ref:
