@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
 from simulator.consensus.byzantine import Fault
@@ -14,7 +14,7 @@ from simulator.consensus.outcome import Outcome, Submission
 from simulator.consensus.run import advance, decide, outcome, submit
 from simulator.consensus.signatures import Ed25519Notary
 from simulator.consensus.state import Settings, settings_for
-from simulator.network import HIGH, LOW, Network, partition
+from simulator.network import HIGH, LOW, Latency, Network, partition
 from simulator.random_streams import Draw
 from tests.committees import QUICK, STEADY, Cut, Schedule, play, schedules, start
 
@@ -30,6 +30,22 @@ def assert_safe(found: Outcome) -> None:
         assert log == longest[: len(log)]
 
 
+FOUND = (
+    # The window was full, and the checkpoint that moves it was lost.
+    Schedule(4, 0, (0,) * 5, Latency(1.0, 100.0, 0.0, 1000.0), (Cut(605, 101, ((2, 3), ())),), False),
+    # Proposals that came before their view were decided as it began, and forgotten while they were gone through.
+    Schedule(
+        7,
+        584,
+        (132, 201, 211, 225, 227, 253, 1227),
+        Latency(1.0, 5.0, 1.5, 1000.0),
+        (Cut(100, 245, ((3, 8), (6, 9))), Cut(132, 1823, ((0, 1, 3, 4, 8), (2, 5, 6, 9)))),
+    ),
+)
+
+
+@example(FOUND[0])
+@example(FOUND[1])
 @given(schedules())
 @settings(max_examples=60, deadline=None)
 def test_correct_members_agree_and_decide_once_the_network_heals(schedule: Schedule) -> None:

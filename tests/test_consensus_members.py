@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.consensus.certificates import Committee, missing, valid_change, valid_decided, valid_new_view
@@ -330,6 +330,7 @@ def test_a_copy_of_the_whole_table_goes_on_alike() -> None:
     assert set(table.members[0].decided) == {3}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), min_size=1, max_size=60))
 def test_events_come_by_time_and_then_in_the_order_they_went_in(plan: list[tuple[int, int]]) -> None:
     """Against the sequence number that a heap would need."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.mailbox import Mailbox, put, restore, save, take, waiting
@@ -113,7 +113,7 @@ Posted = list[list[tuple[int, int]]]
 
 
 def run(posted: Posted, pause: int | None) -> list[tuple[bytes, bytes]]:
-    """In each tick some messages (delay, sender) are sent; before tick `pause` the mailbox goes through plain arrays."""
+    """In each tick some messages (delay, sender) are sent; before tick `pause` the mailbox is saved and restored."""
     box, found = Mailbox(KINDS), []
     for tick in range(len(posted) + 6):
         if tick == pause:
@@ -130,6 +130,7 @@ def run(posted: Posted, pause: int | None) -> list[tuple[bytes, bytes]]:
 MESSAGES = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 99)), max_size=8)
 
 
+@settings(deadline=None)
 @given(st.lists(MESSAGES, max_size=8), st.integers(0, 14))
 def test_a_mailbox_keeps_the_order_and_survives_a_checkpoint(posted: Posted, pause: int) -> None:
     found = run(posted, None)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
@@ -43,6 +43,7 @@ def plain_word(start: int, step: int, place: int) -> int:
     return z ^ (z >> 31)
 
 
+@settings(deadline=None)
 @given(st.integers(), st.integers(0), st.integers(0), st.text(), st.lists(st.integers(0, 2**63 - 1)))
 def test_a_number_depends_on_seed_run_tick_stream_and_bot_alone(
     seed: int, run: int, tick: int, stream: str, bots: list[int]

@@ -39,7 +39,8 @@ def propose(r: Replica, out: Effects) -> None:
     if not r.leads or r.changing:
         return
     for request, message in list(r.waiting.items()):
-        if request in r.proposed:
+        # What is accepted here may be decided at once, if its votes came before.
+        if request in r.proposed or request in r.done:
             continue
         if r.top >= r.stable + r.settings.window:
             break

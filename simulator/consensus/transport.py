@@ -34,8 +34,8 @@ def arrivals(t: Transport, node: int, to: list[int], now: int) -> dict[int, list
     found: dict[int, list[int]] = {}
     if t.network.partitions and is_cut(t.network, now):
         leave = departures(t.network, node, np.array([t.nodes[m] for m in to], dtype=np.int64), now).tolist()
-        for receiver, start, one, two in zip(to, leave, first, second):
-            for time in (one, two):
+        for times in (first, second):
+            for receiver, start, time in zip(to, leave, times):
                 if start != NEVER != time:
                     found.setdefault(start + time, []).append(receiver)
         return found
@@ -53,11 +53,13 @@ def arrivals(t: Transport, node: int, to: list[int], now: int) -> dict[int, list
 
 
 def _times(t: Transport, count: int) -> tuple[list[int], list[int]]:
-    """How long the next messages, and their copies, are on the way."""
+    """How long the next messages are on the way, and their copies if there can be any."""
     while len(t.first) - t.used < count:
         end = t.drawn + min(max(count, t.drawn, FEW), MANY)
         first, second = travel(t.network, t.draw, np.arange(t.drawn, end))
-        t.first, t.second = t.first[t.used :] + first.tolist(), t.second[t.used :] + second.tolist()
+        t.first = t.first[t.used :] + first.tolist()
+        if t.network.duplicates:
+            t.second = t.second[t.used :] + second.tolist()
         t.drawn, t.used = end, 0
     part = slice(t.used, t.used + count)
     t.used += count

@@ -85,9 +85,10 @@ def _enter(r: Replica, message: Signed, out: Effects) -> None:
     r.behind = max(r.behind, low)
     for proposal in body.proposals:
         accept(r, proposal, out)
-    for at in sorted(at for at in r.early if at[0] == r.view):
-        accept(r, r.early[at], out)
+    early = [r.early[at] for at in sorted(r.early) if at[0] == r.view]
     r.early = {at: proposal for at, proposal in r.early.items() if at[0] > r.view}
+    for proposal in early:
+        accept(r, proposal, out)
     r.changes = {view: changes for view, changes in r.changes.items() if view > r.view}
     if r.waiting:
         arm(r, VIEW, out)
