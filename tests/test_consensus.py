@@ -41,11 +41,22 @@ FOUND = (
         Latency(1.0, 5.0, 1.5, 1000.0),
         (Cut(100, 245, ((3, 8), (6, 9))), Cut(132, 1823, ((0, 1, 3, 4, 8), (2, 5, 6, 9)))),
     ),
+    # Two copies of a vote arrived at the same time, the first of which moved the window.
+    Schedule(
+        4,
+        55,
+        (1, 55, 104, 291, 543, 674, 926),
+        Latency(1.0, 5.0, 1.5, 1000.0),
+        (Cut(72, 175, ((0, 2, 3), (4, 5, 6))), Cut(72, 175, ((2, 3), (4, 5, 6)))),
+        holds=False,
+        duplicates=0.2,
+    ),
 )
 
 
 @example(FOUND[0])
 @example(FOUND[1])
+@example(FOUND[2])
 @given(schedules())
 @settings(max_examples=60, deadline=None)
 def test_correct_members_agree_and_decide_once_the_network_heals(schedule: Schedule) -> None:

@@ -138,7 +138,10 @@ def on_commit(members: Sequence[Replica], message: Signed) -> list[Replica]:
 
 def count(r: Replica, at: PrePrepare | Prepare | Commit, out: Effects) -> None:
     """Goes as far with a place of this view as its votes allow."""
-    _count(r, at, r.slots[at.view, at.seq], out)
+    slot = r.slots.get((at.view, at.seq))
+    # Two copies of a vote may arrive at once: with the first one the place may have been settled.
+    if slot is not None:
+        _count(r, at, slot, out)
 
 
 def _count(r: Replica, at: PrePrepare | Prepare | Commit, slot: Slot, out: Effects) -> None:
