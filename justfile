@@ -31,6 +31,7 @@ update:
 bench *args:
     python benchmarks/verify.py {{args}}
     python benchmarks/rules.py
+    python benchmarks/decide.py
 
 # prove every policy that ships
 verify *args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from policydsl.core.from_json import from_json
 from policydsl.core.system import System
@@ -20,7 +20,7 @@ ENTERED, LIFTED = "lockdown.entered", "lockdown.lifted"
 @cache
 def lockdown_system() -> System:
     """The policy `enforcer.lockdown`, as it is proved in `specs/`."""
-    return from_json(resources.files("runtime").joinpath("lockdown.json").read_text(encoding="utf-8"))
+    return from_json(Path(__file__).with_name("lockdown.json").read_text(encoding="utf-8"))
 
 
 class Lockdown:

@@ -12,7 +12,6 @@ from policydsl.core.to_json import digest, dumps, to_json
 from policydsl.core.types import EnumType, Value
 from policydsl.interp import UnfitError
 from policydsl.state import EVERYONE_ELSE, Keys
-from policydsl.to_words import words
 from policydsl.trace import Cell
 from runtime.content import Content
 from runtime.ledger import Ledger, rows_of
@@ -149,6 +148,8 @@ def _check(policy: Running) -> None:
             raise MigrationError(f"`{prop.name}` of `{policy.name}` {kept}")
     for lemma in policy.policy.lemmas:
         if not policy.machine.holds(lemma):
+            from policydsl.to_words import words
+
             raise MigrationError(f"a lemma of the proofs of `{policy.name}`, `{words(lemma)}`, {kept}")
 
 

@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 from policydsl.core.after import reads
 from policydsl.core.expr import Expr
-from policydsl.core.system import Expected, Property, PropertyKind, System
+from policydsl.core.system import Effect, Expected, Property, PropertyKind, System
 from policydsl.core.to_json import digest
 from policydsl.core.well_formed import name_faults
-from policydsl.interp import replay, start_faults
+from policydsl.interp import Request, replay, run, start_faults
 from policydsl.trace import Trace
 from verifier.bounded import Limits, Searcher, violations
 from verifier.carried import carried, runs_of_shape
@@ -116,7 +116,7 @@ def verify_with_proofs(
 def _verify(
     system: System, settings: Settings, tick: Tick, runs: Sequence[Trace], solvers: Solvers
 ) -> tuple[Verification, dict[str, Proof]]:
-    real = [r for r in runs if _is_run(system, r)]
+    real = [_what_was_allowed(system, r) for r in runs if _is_run(system, r)]
     pieces = parts(system)
     if len(pieces) == 1:
         return _Run(system, settings, tick, real, solvers).run()
@@ -354,6 +354,12 @@ class _Run:
         if self.facts is None:
             self.facts = prove_sum_facts(self.system, self.known, self.discharge)
         return {**self.known, **{f.name: f.formula for f in self.facts}}
+
+
+def _what_was_allowed(system: System, trace: Trace) -> Trace:
+    """The same run without the requests that were denied, which changed nothing."""
+    requests = [Request(s.action, dict(s.inputs)) for s in trace.steps if s.decision.effect == Effect.ALLOW.value]
+    return run(system, requests, dict(trace.params), trace.start)[0]
 
 
 def _is_run(system: System, trace: Trace) -> bool:
