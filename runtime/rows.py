@@ -43,12 +43,14 @@ class PatternRows:
         variable, before it is changed: as it is then, None for a new one."""
         rows = self.rows
         if EVERYONE_ELSE in pattern:
-            for other in list(rows):
-                meet = _meet(pattern, other)
+            found = [(other, _meet(pattern, other)) for other in rows]
+            for other, meet in found:
                 if meet == other:
                     undo.append((number, other, rows[other]))
                     del rows[other]
-                elif meet is not None and meet not in (other, pattern):
+            # Only now: where a row of theirs stood, it went with those that are covered.
+            for other, meet in found:
+                if meet is not None and meet not in (other, pattern):
                     undo.append((number, meet, rows.get(meet)))
                     rows[meet] = instance(self.var, pattern, meet, value) if value == EVERYONE_ELSE else value
         undo.append((number, pattern, rows.get(pattern)))

@@ -439,6 +439,15 @@ def test_many_decide_while_another_policy_comes() -> None:
         looked(e, store, text, other)
 
 
+def test_what_was_looked_up_before_a_reload_decides_nothing_after_it() -> None:
+    e = outbox(None, officers=["olga"])
+    for change in (lambda: e.reload(bundle(OUTBOX)), lambda: e.lock_down("olga")):
+        plain = e._plain["look"]
+        assert plain({"principal": "a"}) is not None
+        change()
+        assert plain({"principal": "a"}) is None
+
+
 def test_a_failed_reload_is_nobody_elses_fault() -> None:
     """What is decided in the meantime, by other threads, is decided as ever."""
     import threading
