@@ -309,7 +309,7 @@ def test_an_exit_by_day_and_another_by_night() -> None:
 def test_what_must_not_happen_for_a_while_after_every_request_may_never_happen() -> None:
     quiet = lt(add(CLOCKED.ref, number(5)), now.ref)
     close = action("close", (it,), [at(OPEN), quiet], {STAGES: APPROVED}, fair=True)
-    assert "can put off `clock + 5` again and again" in unknown(system(submit, vote, close)).reason
+    assert "can put off `clock + 5ms` again and again" in unknown(system(submit, vote, close)).reason
 
 
 def test_phases_in_a_circle() -> None:

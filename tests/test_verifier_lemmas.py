@@ -6,6 +6,7 @@ import pytest
 
 from tests.checked import program
 from tests.test_verifier import statuses
+from verifier.verdict import Unknown
 from verifier.verify import Settings, verify
 
 FREEZE = """
@@ -132,3 +133,14 @@ def test_a_count_rests_on_what_decides_how_it_changes() -> None:
     system = program(QUARANTINE).system
     (outcome,) = verify(system, Settings(spacer_rlimit=500_000, spacer_rlimit_last=500_000)).outcomes
     assert outcome.status == "proved"
+
+
+# What is said when none is found.
+
+
+def test_reasons_speak_of_variables_as_the_policy_does() -> None:
+    system = program(FREEZE.format(who="principal == deployer", within="2h")).system
+    (outcome,) = verify(system, Settings(spacer_rlimit=1, spacer_rlimit_last=1)).outcomes
+    assert isinstance(outcome.verdict, Unknown)
+    tracked = "tracking frozen_until, the time, what is remembered of the past: the resource limit was reached"
+    assert outcome.verdict.reason.endswith(f"breaks it; {tracked}")

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from policydsl.core.after import reads
 from policydsl.core.expr import TRUE, Expr
-from policydsl.core.system import System
+from policydsl.core.system import Origin, System
 from policydsl.core.types import BoolType, EntityType, EnumType, StringType, Type
 from verifier import spacer
 from verifier.cells import UnsupportedError
@@ -22,6 +22,10 @@ from verifier.solve import Answer
 
 Discharge: TypeAlias = Callable[[Obligation], Answer]
 Propose: TypeAlias = Callable[[Problem, int], Expr | spacer.Failure]
+
+
+UNNAMED = {Origin.CLOCK: "the time", Origin.MONITOR: "what is remembered of the past", Origin.GHOST: "the sums"}
+"""How reasons speak of the variables to which no policy has given a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,23 @@ def infer(
             return "the property has a quantifier under another; such lemmas are not searched for"
         candidate = propose(clauses, attempt.options)
         if isinstance(candidate, spacer.Failure):
-            failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: {candidate.value}")
+            failures.append(f"tracking {_named(system, attempt.tracked)}: {candidate.value}")
             continue
         for found in lemmas(clauses, candidate):
             for helpers in ([], known):  # most lemmas stand on their own, and short obligations are quick
                 obligations = certify(system, name, found, goal, helpers)
                 if all(discharge(o) is Answer.UNSAT for o in obligations):
                     return Inferred(found, tuple(obligations), bool(helpers))
-        failures.append(f"tracking {', '.join(sorted(attempt.tracked))}: the candidate did not check")
+        failures.append(f"tracking {_named(system, attempt.tracked)}: the candidate did not check")
     return "; ".join(dict.fromkeys(failures)) or "no lemma found"
+
+
+def _named(system: System, tracked: frozenset[str]) -> str:
+    """The variables as the policy calls them; what remembers the past and what counts is called so, once."""
+    own = [v for v in system.state if v.name in tracked]
+    plain = {v.name.split(".")[0] for v in own if v.origin in (Origin.DECLARED, Origin.GROUP)}
+    more = [what for origin, what in UNNAMED.items() if any(v.origin is origin for v in own)]
+    return ", ".join([*sorted(plain), *more])
 
 
 def certify(system: System, name: str, found: Expr, goal: Expr, known: Sequence[Expr]) -> list[Obligation]:

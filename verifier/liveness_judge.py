@@ -188,7 +188,8 @@ def _reason(
             continue
         growing = conj(primed(phase.formula), lt(moment, primed(moment)))
         who = [a for a in asker.system.actions if not asker.no_step("puts off", phase.formula, growing, a)]
-        return f"`{phase.name}` may last for ever: {_names(who)} can put off `{words(moment)}` again and again"
+        said = words(moment, system=asker.system)
+        return f"`{phase.name}` may last for ever: {_names(who)} can put off `{said}` again and again"
     for e in found:
         if e in good:
             continue
@@ -211,9 +212,10 @@ def _when(asker: Asker, phase: Phase, possible: Expr, leaving: Sequence[Action],
         stuck, left = conj(phase.formula, literal), primed(negate(phase.formula))
         others = [a for a in leaving if not a.fair and not asker.no_step("leaves though stuck", stuck, left, a)]
         rest = f", so it waits for a human ({_names(others)})" if others else ""
+        said = words(literal, system=asker.system)
         if isinstance(literal, Apply) and literal.op is Op.EQ and literal.args[0].type == INT:
-            return f"the tie `{words(literal)}` is stuck in `{phase.name}`: no fair action is possible then{rest}"
-        return f"`{phase.name}` is stuck when `{words(literal)}`: no fair action leaves it then{rest}"
+            return f"the tie `{said}` is stuck in `{phase.name}`: no fair action is possible then{rest}"
+        return f"`{phase.name}` is stuck when `{said}`: no fair action leaves it then{rest}"
     return f"`{phase.name}` may be stuck: no proof that {name} is possible in the end"
 
 
