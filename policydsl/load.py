@@ -9,8 +9,11 @@ from pathlib import PurePath
 from policydsl import syntax as s
 from policydsl.check.lower import lower
 from policydsl.core.system import Program
-from policydsl.diagnostics import Report
+from policydsl.diagnostics import Report, Severity
 from policydsl.from_text import parse
+
+MENDED = frozenset({"E006", "E007", "E009", "E011"})
+"""Errors of which one knows what was meant: the rest of the file is checked as if it had been written."""
 
 
 @dataclass(slots=True)
@@ -21,6 +24,7 @@ class _Files:
     report: Report
     texts: dict[str, str] = field(default_factory=dict)
     modules: dict[str, s.Module | None] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
 
     def module(self, path: str) -> s.Module | None:
         if path not in self.modules:
@@ -29,7 +33,10 @@ class _Files:
                 self.texts[path] = self.read(path)
             parsed = parse(path, self.texts[path], own)
             self.report.found += [d for d in own.found if d not in self.report.found]
-            self.modules[path] = None if own.failed else parsed
+            wrong = {d.code for d in own.found if d.severity is Severity.ERROR}
+            self.modules[path] = parsed if wrong <= MENDED else None
+            if wrong:
+                self.wrong.add(path)
         return self.modules[path]
 
 
@@ -46,7 +53,8 @@ def load(paths: Sequence[str], read: Callable[[str], str], report: Report) -> li
             continue
         imports = _imports(module, files)
         program = None if imports is None else lower(module, imports, report, files.texts)
-        if program is not None:
+        read_whole = files.wrong.isdisjoint({path, *(m.path for m in imports or ())})
+        if program is not None and read_whole:
             programs.append(program)
     return programs
 

@@ -8,6 +8,8 @@ from checked import begin, check, complaints, decide, failures, program
 from policydsl.core.expr import Const, Space, conj, implies, le, number, refs, string
 from policydsl.core.system import Effect, Expected, GuardKind, Origin, PropertyKind
 from policydsl.core.types import INT, STRING, EntityType, EnumType
+from policydsl.diagnostics import Report
+from policydsl.load import load
 
 GOVERNANCE = """
 /// Reputation-weighted proposals.
@@ -623,3 +625,28 @@ def test_checking_takes_no_longer_for_what_is_nested(open_: str) -> None:
     """Each level looks at its arguments once; twice would take forever here."""
     depth = 30
     program(f"state x: Int = 0\naction a(n: Int) {{ x := {open_ * depth}n{', 1)' * depth} }}\n")
+
+
+def test_a_typing_error_of_which_the_meaning_is_plain_hides_nothing() -> None:
+    source = """module m
+entity Bot
+state n: Bot -> Int = 0
+action a(principal: Bot) {
+  n[principal] = 1
+  k[principal] := 2
+}
+invariant i: forall b: Bto . n[b] >= 0
+"""
+    report = Report()
+    assert load(["m.policy"], lambda _: source, report) == []
+    assert [(d.code, d.span.line) for d in report.sorted()] == [("E006", 5), ("E101", 6), ("E102", 8)]
+
+
+def test_what_was_mended_is_no_program_by_itself() -> None:
+    files = {
+        "m.policy": "module m\nimport other\nstate x: Int = 0\naction a() { x := 1 }\n",
+        "other.policy": "module other\nstate y: Int = 0\naction b() { y = 1 }\n",
+    }
+    report = Report()
+    assert load(["m.policy"], files.__getitem__, report) == []
+    assert [d.code for d in report.sorted()] == ["E006"]
