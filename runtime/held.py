@@ -45,10 +45,10 @@ class Held:
 def note(
     tx: Transaction, phase: Phase, system: System, action: str, inputs: Mapping[str, Value], decision: Decision
 ) -> None:
-    """A request that is a phase of a reservation was allowed, with these inputs."""
+    """A request that is a phase of a reservation was allowed, with these inputs (rewritten, if they were)."""
     if phase.how == RESERVE:
         phases = next(p for p in system.phases if p.reserve == action)
-        _keep(tx, Held(phase.name, system.name, phases, {**inputs, **dict(decision.transform)}))
+        _keep(tx, Held(phase.name, system.name, phases, dict(inputs)))
     elif phase.how and (held := find(tx, phase.name)) is not None:
         _keep(tx, replace(held, ended=phase.how, answer=decision))
 

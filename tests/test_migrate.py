@@ -92,7 +92,7 @@ def test_what_stays_what_is_new_and_what_is_gone(store: Store | None) -> None:
             [(name, note)] = tx.notes("archive")
         assert name.startswith("m before record ")
         assert sorted(json.loads(note)) == [["gone", ["a"], 8], ["gone", ["b"], 8]]
-        [data] = [dict(r.data) for r in records(store) if not hasattr(r, "action") and r.event == "migrated"]  # type: ignore[union-attr]
+        [data] = [dict(r.data) for r in records(store) if not hasattr(r, "action") and r.event == "migrated"]
         assert data == {"system": "m", "new": ["fresh"], "changed": [], "removed": ["gone"], "archived": 2}
     looked(e, store, ONE, two)
     e.roll_back()
@@ -422,7 +422,7 @@ def test_many_decide_while_another_policy_comes() -> None:
         text = OUTBOX.replace("limit rate on send to 3 per 1m for each principal\n", "")
         other = text.replace('"muted"', '"silenced"')
         e = enforcer(text, store=store, clock=clock, given=TRUSTED)
-        allowed = []
+        allowed: list[int] = []
 
         def work(e: Enforcer = e, allowed: list[int] = allowed) -> None:
             allowed.extend(1 for _ in range(100) if e.decide("send", **mail()).allowed)
