@@ -61,7 +61,7 @@ def hoisted(e: Expr) -> Expr:
 
 
 def never(e: Expr) -> Expr:
-    """The negation of `e`, with a `forall` in front for each `exists` that `e` asks for, each with a name of its own."""
+    """The negation of `e`, with a `forall` in front for each `exists` that `e` asks for, each with its own name."""
     found: list[Ref] = []
     parts: list[Expr] = []
     taken = set(refs(e, space=Space.BOUND))
