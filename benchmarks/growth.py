@@ -19,7 +19,7 @@ def same(count: int) -> str:
 
 def different(count: int) -> str:
     """`count` copies of it, each of which suggests another quorum: no two are the same."""
-    numbers = iter(range(300, 300 + count))
+    numbers = iter(range(300, 300 - count, -1))
     return re.sub(r"^(param QUORUM.*= )300$", lambda m: f"{m[1]}{next(numbers)}", same(count), flags=re.MULTILINE)
 
 

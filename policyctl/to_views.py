@@ -83,7 +83,8 @@ def _plural(name: str) -> str:
 
 def trace_view(system: System, trace: Trace, losing: Property | None = None) -> TraceView:
     """A run in words; one that loses the property `losing` in a step from any state, reachable or not, if given."""
-    before = states(system if losing is None else from_anywhere(system), trace)
+    told = replace(trace, steps=trace.steps[:-1])  # where the last step leads to is not needed
+    before = states(system if losing is None else from_anywhere(system), told)
     steps = (
         StepView(
             describe_step(step, system),

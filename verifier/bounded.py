@@ -13,8 +13,9 @@ import z3
 
 from policydsl.core.expr import Expr, conj, negate
 from policydsl.core.system import Property, PropertyKind, System
-from policydsl.interp import Request, UnfitError, evaluate, run, start_faults, states, violated
-from policydsl.trace import Trace
+from policydsl.core.types import Value
+from policydsl.interp import Request, State, UnfitError, evaluate, run, start_faults, states, violated
+from policydsl.trace import Cell, Trace
 from verifier.finite import population
 from verifier.from_model import Reader
 from verifier.unroll import Unrolling, act_at
@@ -183,9 +184,7 @@ class Searcher:
             if answer == z3.sat:
                 model = self.solver.model()
                 reached = [q for q in rest if z3.is_true(model.eval(literals[q.goal], model_completion=True))]
-                for q in reached:
-                    if not q.goal.prop:
-                        self._keep(q.goal, self._read(q.goal, step, model))
+                self._keep_all([q.goal for q in reached if not q.goal.prop], step, model)
             self.solver.pop()
             if answer == z3.unsat:
                 for q in rest:
@@ -249,26 +248,44 @@ class Searcher:
         if trace is not None:
             self.result.found.setdefault(goal.name, trace)
 
-    def _read(self, goal: Goal, step: int, model: z3.ModelRef | None = None) -> Trace | None:
-        """The run of `model`, or the smallest that there is."""
-        reader = Reader(self.system, self.unrolling, self.solver, self.check, step + bool(goal.action), model)
-        requests, params, start = reader.plain() if model is not None else reader.smallest()
+    def _keep_all(self, goals: list[Goal], step: int, model: z3.ModelRef) -> None:
+        """What `model` shows of `goals`, which need no smallest run: all of it in one run, or in two."""
+        for steps in dict.fromkeys(step + bool(g.action) for g in goals):
+            played = self._play(*self._reader(steps, model).plain())
+            if played is not None:
+                for goal in goals:
+                    if step + bool(goal.action) == steps:
+                        self._keep(goal, self._shown(goal, *played))
+
+    def _read(self, goal: Goal, step: int) -> Trace | None:
+        played = self._play(*self._reader(step + bool(goal.action)).smallest())
+        return None if played is None else self._shown(goal, *played)
+
+    def _reader(self, steps: int, model: z3.ModelRef | None = None) -> Reader:
+        return Reader(self.system, self.unrolling, self.solver, self.check, steps, model)
+
+    def _play(
+        self, requests: list[Request], params: dict[str, Value], start: list[Cell]
+    ) -> tuple[Trace, list[State]] | None:
+        """The run as the reference interpreter has it, if it begins where runs of the system do."""
         try:
             trace, _ = run(self.system, requests, params, start)
         except UnfitError:
             return None
-        if goal.prop is not None:
-            # The interpreter may see earlier what the search did not: it takes nobody for an individual like others.
-            trace = replace(trace, steps=trace.steps[: violated(self.system, goal.prop, trace)])
-        # SOUND: a run counts only if the reference interpreter confirms what the solver claims.
-        return trace if self._reached(goal, trace) else None
+        return None if start_faults(self.system, trace) else (trace, states(self.system, trace))
 
-    def _reached(self, goal: Goal, trace: Trace) -> bool:
-        if start_faults(self.system, trace):
-            return False
-        visited = states(self.system, trace)
-        if goal.prop is not None and violated(self.system, goal.prop, trace) is None:
-            return False
+    def _shown(self, goal: Goal, trace: Trace, visited: list[State]) -> Trace | None:
+        """As much of the run as shows `goal`."""
+        # SOUND: a run counts only if the reference interpreter confirms what the solver claims.
+        if goal.prop is not None:
+            at = violated(self.system, goal.prop, trace)
+            if at is None:
+                return None
+            # The interpreter may see earlier what the search did not: it takes nobody for an individual like others.
+            trace, visited = replace(trace, steps=trace.steps[:at]), visited[: at + 1]
+        return trace if self._reached(goal, trace, visited) else None
+
+    def _reached(self, goal: Goal, trace: Trace, visited: list[State]) -> bool:
         allowed = trace.steps[: len(trace.steps) - (goal.action != "" and not goal.moves)]
         if any(s.decision.effect != "allow" for s in allowed):
             return False
