@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from machines import machines
 from strategies import requests, systems
@@ -84,12 +84,14 @@ def compare_states(machine: Machine, state: State) -> None:
             assert repr(machine.content.read(var.name, *named)) == repr(state.read(var.name, named)), (var.name, named)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_generated_systems(data: st.DataObject) -> None:
     system = data.draw(systems())
     agree(system, data.draw(requests(system)))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # drawing a system takes a while
 @given(st.data())
 def test_generated_systems_with_maps_of_two_keys(data: st.DataObject) -> None:
     system = data.draw(machines())
