@@ -52,7 +52,11 @@ def load(paths: Sequence[str], read: Callable[[str], str], report: Report) -> li
         if module is None:
             continue
         imports = _imports(module, files)
+        before = len(report.found)
         program = None if imports is None else lower(module, imports, report, files.texts)
+        if path in files.wrong:
+            # What looks superfluous may be so because of the error.
+            report.found[before:] = [d for d in report.found[before:] if d.severity is Severity.ERROR]
         read_whole = files.wrong.isdisjoint({path, *(m.path for m in imports or ())})
         if program is not None and read_whole:
             programs.append(program)

@@ -68,8 +68,7 @@ def started() -> Iterator[str]:
         who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         os.chown(data, nobody.pw_uid, nobody.pw_gid)
         if not _runs(place, who):
-            shutil.copytree(place.parent, data / "pg", symlinks=True)
-            place = data / "pg" / place.name
+            place = _copied(place, data / "pg")
     who |= {"cwd": data, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
     cluster = data / "cluster"
     arguments = ["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username=tests"]
@@ -86,6 +85,15 @@ def started() -> Iterator[str]:
         server.send_signal(signal.SIGQUIT)
         server.wait()
         shutil.rmtree(data)
+
+
+def _copied(place: Path, to: Path) -> Path:
+    """The same binaries below `to`, with the libraries of the package, which they look for beside it."""
+    package = place.parent.parent
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.exists():
+            shutil.copytree(folder, to / folder.name, symlinks=True)
+    return to / place.relative_to(package.parent)
 
 
 def _runs(place: Path, who: dict[str, Any]) -> bool:
