@@ -144,3 +144,28 @@ def test_reasons_speak_of_variables_as_the_policy_does() -> None:
     assert isinstance(outcome.verdict, Unknown)
     tracked = "tracking frozen_until, the time, what is remembered of the past: the resource limit was reached"
     assert outcome.verdict.reason.endswith(f"breaks it; {tracked}")
+
+
+HARD = """
+entity Bot
+state a: Bot -> Int = 0
+state x: Int = 1
+state y: Int = 1
+action turn(principal: Bot) { x := (3 * x + 2 * y) % 11  y := (x + 5 * y) % 11 }
+action go(principal: Bot) { a[principal] := x }
+assert never on go: allowed implies not (x == 0 and y == 0)
+step grows on go: a[principal] != 0 or y != 0
+reachable both: x == 0 and y == 0
+"""
+
+
+def test_unknown_shows_where_induction_fails() -> None:
+    """For every kind of property about states and requests, and in the state that no lemma excludes."""
+    system = program(HARD).system
+    outcomes = verify(system, Settings().within(20_000)).outcomes
+    for outcome in outcomes:
+        assert isinstance(outcome.verdict, Unknown)
+        step = outcome.verdict.cti
+        assert step is not None
+        assert len(step.steps) == 1
+        assert step.steps[0].action == ("turn" if outcome.property.name == "both" else "go")

@@ -19,8 +19,8 @@ from policydsl.interp import Request, replay, run, start_faults
 from policydsl.trace import Trace
 from verifier.bounded import Limits, Searcher, violations
 from verifier.carried import carried, runs_of_shape
-from verifier.claims import Claim, claims
-from verifier.cti import step_that_loses
+from verifier.claims import Claim, claims, never
+from verifier.cti import step_that_breaks, step_that_loses
 from verifier.finitely import finitely_many
 from verifier.ground import UngroundableError
 from verifier.horn import Problem
@@ -234,10 +234,14 @@ class _Run:
         people = f"{limits.principals} who act and {limits.size} of each other sort"
         tried = self.reasons.get(prop.name, "no proof found")
         reason = f"no run of up to {depth} steps among {people} {verb} it; {tried}"
-        if not _is_invariant(prop):
-            return Unknown(reason)
-        known = list(self._hypotheses().values())
-        return Unknown(reason, step_that_loses(self.alone, prop.expr, known, self.settings.limits))
+        known, limits = list(self._hypotheses().values()), self.settings.limits
+        match prop.kind:
+            case PropertyKind.ASSERT | PropertyKind.STEP:
+                return Unknown(reason, step_that_breaks(self.alone, prop, known, limits))
+            case PropertyKind.REACHABLE:
+                return Unknown(reason, step_that_loses(self.alone, never(prop.expr), known, limits))
+            case _:
+                return Unknown(reason, step_that_loses(self.alone, prop.expr, known, limits))
 
     def _take(self, search: Searcher) -> None:
         """Verdicts from runs that were found."""
