@@ -10,7 +10,7 @@ from policydsl.interp import Request
 from policydsl.state import EVERYONE_ELSE
 from policydsl.trace import Cell, Decision
 from runtime.columns_replay import Stepper, interpreted
-from runtime.inputs import by_enforcer
+from runtime.inputs import by_enforcer, told_apart
 from runtime.machine import Machine
 
 
@@ -20,17 +20,16 @@ def compiled(system: System, params: Mapping[str, Value], start: Sequence[Cell])
         return interpreted(system, params, start)
     machine = Machine(system, params)
     machine.content.set((c.var, c.keys, c.value) for c in start)
-    own = {a.name: by_enforcer(a) - {NOW} for a in system.actions}
+    own = {a.name: by_enforcer(a) for a in system.actions}
     effects = {"approve": "pending"}
 
     def go(request: Request) -> Decision:
-        asked = {n: v for n, v in request.inputs.items() if n not in own[request.action] and n != NOW}
-        granted = {n: request.inputs[n] for n in own[request.action] if n in request.inputs}
+        asked, granted = told_apart(own[request.action], request.inputs)
         now = request.inputs.get(NOW, 0)
         assert isinstance(now, int)
         answer, assignments, duties = machine.decide(request.action, asked, now, granted)
         if answer.effect == "allow":
-            machine.content.apply(assignments or ())
+            machine.content.do(assignments or ())
         effect = effects.get(answer.effect, answer.effect)
         return Decision(effect, tuple(r.name for r in answer.rules), answer.reason, duties)
 

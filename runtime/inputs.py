@@ -28,6 +28,14 @@ def by_enforcer(action: Action) -> frozenset[str]:
     return frozenset({NOW, *(f"approved_{r}" for r in rules), *(f"asked_{r}" for r in rules)})
 
 
+def told_apart(own: frozenset[str], recorded: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Recorded inputs to those that whoever asked gave, and what people answered; the time is in neither.
+
+    `own` is what `by_enforcer` says of the action."""
+    given = {n: v for n, v in recorded.items() if n not in own}
+    return given, {n: recorded[n] for n in own if n != NOW and n in recorded}
+
+
 def asked_of_callers(action: Action) -> tuple[Input, ...]:
     """The inputs that a request carries."""
     given = by_enforcer(action)

@@ -62,10 +62,8 @@ class Machine:
         """Whether a closed formula holds in the present state. Takes time in proportion to who could tell."""
         block = Block(names := self._named(), [formula])
         block.add(f"return {block.text(formula)}")
-        return (
-            self._executed("holds", ["def holds():", *(f"    {line}" for line in block.lines)], names)["holds"]()
-            is True
-        )
+        text = ["def holds():", *(f"    {line}" for line in block.lines)]
+        return self._executed("holds", text, names)["holds"]() is True
 
     def sum_up(self) -> None:
         """Give running sums the values that they stand for, after something else than a step has set their terms."""

@@ -8,10 +8,9 @@ from typing import Any
 
 from policydsl.core.read_json import MalformedError, Reader, parse
 from policydsl.core.system import NOW
-from policydsl.core.types import Value
 from runtime.decision import Code, Decision
 from runtime.desk import read_inputs, settle
-from runtime.inputs import InputError, by_enforcer
+from runtime.inputs import InputError, by_enforcer, told_apart
 from runtime.policies import Policies
 
 
@@ -51,14 +50,16 @@ def replay_traffic(policies: Policies, requests: Iterable[Recorded]) -> Iterator
     recorded, it stands still."""
     systems = [p.policy.system for p in policies.running]
     known = frozenset(o.name for s in systems for a in s.actions for o in a.obligations)
+    own: dict[str, frozenset[str]] = {}
     for request in requests:
         way = policies.way(request.action)
         if way is None:
             yield request, Decision("deny", Code.UNKNOWN_ACTION, f"there is no action `{request.action}`")
             continue
-        policy, own = way.policy, by_enforcer(way.action)
-        given = {n: v for n, v in request.inputs.items() if n not in own}
-        granted: dict[str, Value] = {n: v for n, v in request.inputs.items() if n in own - {NOW}}
+        policy = way.policy
+        if request.action not in own:
+            own[request.action] = by_enforcer(way.action)
+        given, granted = told_apart(own[request.action], request.inputs)
         now = request.inputs.get(NOW, request.at)
         if now.__class__ is not int:
             now = policy.clock.get((), 0) if policy.clock is not None else 0

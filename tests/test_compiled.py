@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from machines import machines
 from strategies import requests, systems
+from test_specs import SPECS, program
 from walk import Walker
 
 from policydsl import regular
 from policydsl.core.expr import Op
-from policydsl.core.system import NOW, Program, System
+from policydsl.core.system import NOW, System
 from policydsl.core.types import Value
 from policydsl.diagnostics import Report
 from policydsl.interp import Request, State, StepResult, initial, step
@@ -22,13 +22,10 @@ from policydsl.load import load
 from policydsl.state import EVERYONE_ELSE
 from runtime.action_code import MANY
 from runtime.decision import Code
-from runtime.inputs import by_enforcer
+from runtime.inputs import by_enforcer, told_apart
 from runtime.machine import Machine
 from runtime.strings import literals, recogniser
 from runtime.to_python import TEXT
-
-ROOT = Path(__file__).parent.parent
-SPECS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("specs/*/*.policy"))
 
 
 def agree(system: System, wanted: Sequence[Request], params: Mapping[str, Value] | None = None) -> int:
@@ -55,9 +52,7 @@ def agree(system: System, wanted: Sequence[Request], params: Mapping[str, Value]
 def one(machine: Machine, system: System, request: Request, expected: StepResult) -> object:
     """The machine does one request; its answer, duties and changes are the expected ones."""
     action = system.action(request.action)
-    own = by_enforcer(action)
-    asked = {n: v for n, v in request.inputs.items() if n not in own}
-    granted = {n: v for n, v in request.inputs.items() if n in own - {NOW}}
+    asked, granted = told_apart(by_enforcer(action), request.inputs)
     now = request.inputs.get(NOW, 0)
     assert isinstance(now, int)
     answer, assignments, duties = machine.decide(request.action, asked, now, granted)
@@ -96,13 +91,6 @@ def test_generated_systems(data: st.DataObject) -> None:
 def test_generated_systems_with_maps_of_two_keys(data: st.DataObject) -> None:
     system = data.draw(machines())
     agree(system, data.draw(requests(system)))
-
-
-def program(path: str) -> Program:
-    report = Report()
-    found = load([path], lambda p: (ROOT / p).read_text(encoding="utf-8"), report)
-    assert not report.failed
-    return next(p for p in found if p.path == path)
 
 
 @pytest.mark.parametrize("path", SPECS)
