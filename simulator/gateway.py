@@ -1,0 +1,98 @@
+"""The gateway of the simulated ecosystem: columns of requests go in, the enforcer's answers come out, and are counted.
+
+Whatever happens in a run happens because an action was allowed here. Each action belongs to one policy, which is a
+compiled enforcer over a finite population (`runtime/population.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.columns import Bools
+from runtime.population import Population
+
+ALLOWED = 0
+"""The place of allowed requests in a tally."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Answers to one column of requests, a row each: `guard` is the number of the first guard that failed, or -1."""
+
+    allowed: Bools
+    guard: NDArray[np.int16]
+
+    @property
+    def count(self) -> int:
+        return int(np.count_nonzero(self.allowed))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """One column of requests and what became of it, as it is kept for the tick."""
+
+    action: str
+    columns: Mapping[str, Any]
+    answers: Answers
+
+    @property
+    def size(self) -> int:
+        return len(self.answers.allowed)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One input, as an array of a value for each row."""
+        return np.broadcast_to(np.asarray(self.columns[name]), self.size)
+
+
+@dataclass(slots=True)
+class Gateway:
+    enforcers: Sequence[Population]
+    now: int = 0
+    """Milliseconds since the run began."""
+    asked: list[Asked] = field(default_factory=list)
+    """What was asked in this tick, in order."""
+    tallies: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    """For each action how often it was allowed, and then how often each of its guards denied it, in the whole run."""
+    _home: dict[str, Population] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for enforcer in self.enforcers:
+            for action in enforcer.system.actions:
+                if action.name in self._home:
+                    raise ValueError(f"two policies have the action `{action.name}`")
+                self._home[action.name] = enforcer
+                self.tallies[action.name] = np.zeros(1 + len(action.guards), dtype=np.int64)
+
+    def begin(self, now: int) -> None:
+        """A tick begins."""
+        self.now = now
+        self.asked = []
+
+    def ask(self, action: str, **columns: Any) -> Answers:
+        """Asks for all rows, one after the other; what is allowed has then happened."""
+        stepped = self._home[action].step(action, self.now, columns)
+        answers = Answers(stepped.guard == -1, stepped.guard)
+        self.tallies[action] += np.bincount(stepped.guard.astype(np.int64) + 1, minlength=len(self.tallies[action]))
+        self.asked.append(Asked(action, columns, answers))
+        return answers
+
+    def may(self, action: str, **columns: Any) -> bool:
+        """Asks once; whether it was allowed."""
+        return bool(self.ask(action, **columns).allowed[0])
+
+    def read(self, name: str) -> NDArray[Any]:
+        """A state variable of the first policy, as it is now; not to be written to."""
+        return self.enforcers[0].state[name]
+
+    def reason(self, action: str, guard: int) -> str:
+        """Why a guard denies."""
+        return self._home[action].reason(action, guard)
+
+    def of_tick(self, action: str) -> list[Asked]:
+        """What was asked for an action in this tick."""
+        return [a for a in self.asked if a.action == action]

@@ -1,0 +1,68 @@
+"""What a gateway can see of bots, skills and links: requests, answers and complaints go in, rates come out.
+
+Nothing here knows who is malicious. Rates are exponentially weighted: a count fades with a half-life of `HALF_LIFE`
+ticks, so a rate says how much of something there was lately.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+HALF_LIFE = 30.0
+FADE = 0.9771599684342459
+"""What is left of a count after one tick: 2^(-1/30), written out for it to be the same everywhere."""
+
+RATES = (
+    "messages",  # allowed messages sent
+    "fanout",  # different recipients among them, tick by tick
+    "links",  # messages with a link
+    "secrets",  # messages with a secret, denied ones too
+    "denied",  # requests denied
+    "complaints",  # complaints about it
+    "calls",  # uses of skills
+    "failures",  # requests to it that were not answered, or wrongly
+    "signals",  # signals given
+    "votes",  # votes cast
+    "dissent",  # votes against what was decided
+)
+
+
+@dataclass(slots=True)
+class Observed:
+    """Rates by bot (a row for each of `RATES`), by skill and by link, and the last complaints."""
+
+    bots: Floats
+    """An array of `len(RATES)` rows and a column for each bot."""
+    skill_uses: Floats
+    skill_complaints: Floats
+    link_senders: Floats
+    link_complaints: Floats
+    joined: NDArray[np.int64]
+    """The tick at which each bot joined."""
+
+    def rate(self, name: str) -> Floats:
+        return self.bots[RATES.index(name)]
+
+    def add(self, name: str, bots: Any, amount: Any = None) -> None:
+        """Counts something for bots, which may be there several times."""
+        row = self.bots[RATES.index(name)]
+        row += np.bincount(np.asarray(bots), weights=amount, minlength=row.size)
+
+    def fade(self) -> None:
+        """A tick passes."""
+        for array in (self.bots, self.skill_uses, self.skill_complaints, self.link_senders, self.link_complaints):
+            array *= FADE
+
+
+def observed(bots: int, skills: int, links: int) -> Observed:
+    """Nothing seen yet."""
+    none = np.zeros
+    return Observed(
+        none((len(RATES), bots)), none(skills), none(skills), none(links), none(links), none(bots, dtype=np.int64)
+    )
