@@ -116,7 +116,7 @@ def verify(
     traces: Path | None,
     verbose: bool,
 ) -> int:
-    """Prove every property of the policies in PATHS, or show a shortest run that breaks it.
+    """Prove every property of the policies in PATHS, or show a shortest run that breaks it. Their tests are run, too.
 
     \b
     Examples:

@@ -46,7 +46,7 @@ def _file(file: FileResult, paint: Paint, verbose: bool) -> Iterator[str]:
     for test in file.tests:
         if not test.passed or verbose:
             yield from _test(test, paint)
-    if passed and not verbose:
+    if passed and not verbose and not file.properties:  # else the sums of the run are enough
         yield f"  {paint('green', '✓')} {_count(len(passed), 'test')} passed"
 
 
@@ -163,6 +163,8 @@ def summary(run: Run, paint: Paint = PLAIN) -> str:
         parts.append(paint("bold red" if failed else "green", f"{failed} failed"))
     if run.command == "verify":
         parts += _verdict_counts(run, paint)
+        if run.tests:
+            parts.append(_test_counts(run, paint))
         if not run.properties and not errors and not crashes:
             parts.append("no policy here claims anything: see `invariant`, `assert`, `reachable`")
     cached = sum(p.cached for p in run.properties)
@@ -186,6 +188,13 @@ def _verdict_counts(run: Run, paint: Paint) -> Iterator[str]:
     if count("unknown", True):
         yield f"{count('unknown', True)} unknown as expected"
     yield paint("bold red" if count("unknown", False) else "green", f"{count('unknown', False)} unknown")
+
+
+def _test_counts(run: Run, paint: Paint) -> str:
+    failed = sum(not t.passed for t in run.tests)
+    if failed:
+        return paint("bold red", f"{failed} of {_count(len(run.tests), 'test')} failed")
+    return f"{_count(len(run.tests), 'test')} passed"
 
 
 def short_place(span: Span) -> str:

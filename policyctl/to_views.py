@@ -11,7 +11,7 @@ from policydsl.core.system import Program, Property, PropertyKind, System, Test
 from policydsl.core.types import EntityType, MapType, Value
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.interp import states
-from policydsl.run_tests import run_test
+from policydsl.run_tests import TestResult, run_test
 from policydsl.start_words import from_anywhere
 from policydsl.tidy import tidy
 from policydsl.to_words import describe_changes, describe_start, describe_step, duration_words, words
@@ -115,15 +115,15 @@ def _why(step: Step) -> str:
 
 def tests_of(program: Program) -> tuple[TestView, ...]:
     """Runs the tests of the program."""
-    return tuple(_test(program.system, test) for test in program.tests)
+    return tuple(view_of_test(program.system, test, run_test(program.system, test)) for test in program.tests)
 
 
-def _test(system: System, test: Test) -> TestView:
-    result = run_test(system, test)
+def view_of_test(system: System, test: Test, result: TestResult, *, briefly: bool = False) -> TestView:
+    """A test that was run; `briefly`, the run is only shown where it failed."""
     failures = tuple(
         Diagnostic("R805", Severity.ERROR, f"test `{test.name}`: {f.text}", f.span) for f in result.failures
     )
-    if result.trace is None:
+    if result.trace is None or (briefly and result.passed):
         return TestView(test.name, failures, None, test.span)
     view = trace_view(system, result.trace)
     notes = {f.step - 1: f.text for f in reversed(result.failures)}

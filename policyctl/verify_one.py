@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from policyctl.answers import StoredAnswers
 from policyctl.files import beside, decode
 from policyctl.options import Options
 from policyctl.results import FileResult
-from policyctl.to_views import properties_of, tests_of
+from policyctl.to_views import properties_of, tests_of, view_of_test
 from policydsl.automaton import automaton
-from policydsl.core.system import Program
+from policydsl.core.system import Program, System, Test
 from policydsl.diagnostics import Diagnostic, Report
 from policydsl.interp import start_faults
 from policydsl.load import load
-from policydsl.run_tests import run_test
+from policydsl.run_tests import TestResult, run_test
 from policydsl.trace import Trace
 
 
@@ -112,8 +112,15 @@ def _verify(
     if options.rlimit is not None:
         settings = settings.within(options.rlimit)
     known = StoredAnswers(answers) if answers else None
+    ran = [(test, run_test(system, test)) for test in program.tests]
     try:
-        verification, proofs = verify_with_proofs(system, settings, runs=_runs(program), answers=known)
+        verification, proofs = verify_with_proofs(system, settings, runs=_runs(system, ran), answers=known)
+        views = properties_of(system, verification)
+        if options.deep:
+            from policyctl.to_reasons import with_reasons
+            from verifier.solvers import Solvers
+
+            views = with_reasons(views, system, verification, Solvers(settings.rlimit, known))
     finally:
         if known is not None:
             known.close()
@@ -122,24 +129,21 @@ def _verify(
 
         text = certificate(system, verification, proofs).model_dump_json(indent=1)
         certificates[beside(program.path, ".certificate.json")] = f"{text}\n"
-    views = properties_of(system, verification)
-    if options.deep:
-        from policyctl.to_reasons import with_reasons
-
-        views = with_reasons(views, system, verification)
     return replace(
         result,
         digest=verification.digest,
         properties=views,
         remarks=remarks_of(system, verification, analyse(system, proved_invariants(verification))),
+        # Who asks about one property is told about that one.
+        tests=() if only is not None else tuple(view_of_test(system, t, r, briefly=True) for t, r in ran),
     )
 
 
-def _runs(program: Program) -> list[Trace]:
+def _runs(system: System, ran: Iterable[tuple[Test, TestResult]]) -> list[Trace]:
     """The runs of the tests that pass: witnesses that need not be searched for."""
-    traces = [r.trace for t in program.tests if (r := run_test(program.system, t)).passed and r.trace is not None]
+    traces = [r.trace for _, r in ran if r.passed and r.trace is not None]
     # SOUND: a test may start anywhere (`given`); what is reached from a state that is not initial is not reachable.
-    return [t for t in traces if not start_faults(program.system, t)]
+    return [t for t in traces if not start_faults(system, t)]
 
 
 def _recording(reads: dict[str, str]) -> Callable[[str], str]:

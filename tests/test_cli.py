@@ -127,6 +127,37 @@ def test_tests_of_policies_pass_and_fail(place: Path, capsys: pytest.CaptureFixt
     assert "0 passed · 1 failed" in shown
 
 
+def test_verify_runs_the_tests_too(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "good.policy"]) == 0
+    assert "2 proved · 0 unknown · 1 test passed · " in capsys.readouterr().out
+    text = GOOD.replace('deny "done already"', "allow") + 'test "none" { expect done[j1] == 0 }'
+    Path("good.policy").write_text(text, encoding="utf-8")
+    for cached in ("", " (2 from cache)"):
+        assert main(["verify", "good.policy"]) == 1
+        shown = capsys.readouterr().out
+        assert "error[R805]: test `once`: expected allow, got deny: done already\n --> good.policy:7:40" in shown
+        assert "✗ once   good.policy:7" in shown
+        assert "none" not in shown
+        assert "2 proved · 0 unknown · 1 of 2 tests failed · " in shown
+        assert shown.endswith(f" s{cached}\n")
+    assert main(["verify", "good.policy", "--property", "some"]) == 0
+    assert "test" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format_", ["json", "sarif", "junit", "github"])
+def test_a_failed_test_fails_verify_in_every_format(
+    place: Path, format_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("good.policy").write_text(GOOD.replace('deny "done already"', "allow"), encoding="utf-8")
+    for _ in range(2):  # worked out, and from the cache
+        assert main(["verify", "good.policy", "--format", format_]) == 1
+        shown = capsys.readouterr().out
+        assert "R805" in shown
+        assert "expected allow, got deny" in shown
+    assert main(["build", "good.policy", "-o", "good.bundle"]) == 1
+    assert not Path("good.bundle").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
