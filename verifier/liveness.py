@@ -14,7 +14,7 @@ from policydsl.core.system import Property, System
 from policydsl.to_words import words
 from verifier.bounded import Limits
 from verifier.ground import UngroundableError
-from verifier.liveness_ask import Asker, Discharge
+from verifier.liveness_ask import Asker, Discharge, Steps
 from verifier.liveness_exits import Exit
 from verifier.liveness_judge import Left, Waits, about, judge
 from verifier.liveness_phases import Pending, Split, pending, splits
@@ -29,24 +29,42 @@ def prove_leads_to(
     system: System, prop: Property, known: Sequence[Expr], discharge: Discharge, limits: Limits = LIMITS
 ) -> Verdict:
     """`prop` for all individuals that are free in it. `known` are invariants that have been proved."""
+    asker = Asker(system, (), discharge)
+    try:
+        asker, found = _argue(asker, prop, known)
+        if isinstance(found, Proved):
+            return found
+        return _explained(asker, prop, *_about(prop), found, limits)
+    except UngroundableError as e:
+        return Unknown(f"a quantifier or a sum stands where it cannot be handled: `{words(e.args[0])}`")
+
+
+def needed_steps(system: System, prop: Property, known: Sequence[Expr], discharge: Discharge) -> tuple[Steps, ...]:
+    """The steps that the proof of `prop` rests on being impossible; none if there is no proof."""
+    try:
+        asker, found = _argue(Asker(system, (), discharge), prop, known)
+    except UngroundableError:
+        return ()
+    return tuple(asker.excluded) if isinstance(found, Proved) else ()
+
+
+def _about(prop: Property) -> tuple[Expr, Expr, list[Ref]]:
+    """What leads to what, about which individuals."""
     assert prop.goal is not None
     bounds = tuple(dict.fromkeys([*free_bounds(prop.expr), *free_bounds(prop.goal)]))
     # A name of their own, since an invariant may bind an individual of the same name.
     individuals = [Ref(f"{b.name.partition('#')[0]}#one{i}", b.type, Space.BOUND) for i, b in enumerate(bounds)]
     images: dict[Expr, Expr] = dict(zip(bounds, individuals, strict=True))
-    given, goal = substitute(prop.expr, images), substitute(prop.goal, images)
-    alone = Asker(system, (), discharge)
+    return substitute(prop.expr, images), substitute(prop.goal, images), individuals
+
+
+def _argue(alone: Asker, prop: Property, known: Sequence[Expr]) -> tuple[Asker, Proved | _Failure]:
+    """Without what is known, which takes less time; else with it. Also who was asked last."""
+    first = _attempt(alone, prop, *_about(prop))
+    if isinstance(first, Proved) or not known:
+        return alone, first
     helped = alone.helped_by(known)
-    try:
-        first = _attempt(alone, prop, given, goal, individuals)
-        if isinstance(first, Proved):
-            return first
-        second = _attempt(helped, prop, given, goal, individuals) if known else first
-        if isinstance(second, Proved):
-            return second
-        return _explained(helped, prop, given, goal, individuals, second, limits)
-    except UngroundableError as e:
-        return Unknown(f"a quantifier or a sum stands where it cannot be handled: `{words(e.args[0])}`")
+    return helped, _attempt(helped, prop, *_about(prop))
 
 
 class _Failure:

@@ -8,6 +8,7 @@ stay possible from some moment on without happening. `eventually` speaks about t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import z3
 
@@ -60,8 +61,20 @@ def _is_state(r: Ref) -> bool:
     return r.space is Space.STATE
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps of `actions` from a state with `before`, as far as they satisfy `link`."""
+
+    actions: tuple[Action, ...]
+    before: Expr
+    link: Expr
+
+
 class Asker:
     """Asks about `system`, with `known` invariants where they are needed. Remembers what it asked, and what it needed.
+
+    `excluded` are the steps that were shown to be impossible, but for those of a single action of the system: these
+    are asked about to sort actions, and nothing rests on them.
 
     All references that are free in a question stand for any values, so what is never so is never so for any of them.
     """
@@ -69,6 +82,7 @@ class Asker:
     def __init__(self, system: System, known: Sequence[Expr], discharge: Discharge) -> None:
         self.system = system
         self.needed: dict[Expr, None] = {}
+        self.excluded: dict[Steps, None] = {}
         self._known = [k for k in known if not _has_sum(k)]
         self._discharge = discharge
         self._answers: dict[str, bool] = {}
@@ -108,7 +122,10 @@ class Asker:
     def no_step(self, what: str, before: Expr, link: Expr, action: Action | None = None) -> bool:
         """No allowed step, and no passing of time, is from a reachable state with `before` and satisfies `link`, which
         reads the state after the step through `NEXT`. With `action`: no step of that one."""
-        return self._impossible(what, [self._case(action, before, link)] if action else self._cases(before, link))
+        if not self._impossible(what, [self._case(action, before, link)] if action else self._cases(before, link)):
+            return False
+        self._exclude(before, link, action)
+        return True
 
     def which(self, what: str, before: Expr, options: Sequence[Expr]) -> list[int]:
         """Which of `options` may hold in a reachable state with `before`: all that are not shown to be impossible."""
@@ -116,7 +133,14 @@ class Asker:
 
     def which_steps(self, what: str, before: Expr, links: Sequence[Expr]) -> list[int]:
         """Which of `links` some step from `before` may satisfy; see `no_step`."""
-        return self._ways(what, links, lambda link: self._cases(before, link))
+        found = self._ways(what, links, lambda link: self._cases(before, link))
+        self._exclude(before, disj(*(link for i, link in enumerate(links) if i not in found)))
+        return found
+
+    def _exclude(self, before: Expr, link: Expr, action: Action | None = None) -> None:
+        if action not in self.system.actions:
+            actions = self._moving(link) if action is None else [action]
+            self.excluded[Steps(tuple(actions), before, link)] = None
 
     def _ways(self, what: str, options: Sequence[Expr], cases: Callable[[Expr], list[Expr]]) -> list[int]:
         marked = disj(*(conj(eq(WAY, number(i)), option) for i, option in enumerate(options)))
@@ -135,11 +159,14 @@ class Asker:
         return values(text, symbol(WAY)[1:-1], self._context)
 
     def _cases(self, before: Expr, link: Expr) -> list[Expr]:
-        touched = {r.name for r in refs(link, space=Space.NEXT)}
-        actions = [a for a in self.system.actions if any(w.var in touched for w in a.writes)]
         # SOUND: the last stands for time passing and for all actions that write nothing which `link` reads.
         passing = conj(before, given(before, after(link, (), Space.NEXT)))
-        return [*(self._case(a, before, link) for a in actions), passing]
+        return [*(self._case(a, before, link) for a in self._moving(link)), passing]
+
+    def _moving(self, link: Expr) -> list[Action]:
+        """The actions that write what `link` reads after the step."""
+        touched = {r.name for r in refs(link, space=Space.NEXT)}
+        return [a for a in self.system.actions if any(w.var in touched for w in a.writes)]
 
     def _case(self, action: Action, before: Expr, link: Expr) -> Expr:
         apart: dict[Expr, Expr] = {

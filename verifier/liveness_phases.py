@@ -92,6 +92,7 @@ def pending(asker: Asker, split: Split, given: Expr, goal: Expr) -> Pending:
     open_ = negate(goal)
     kept = list(given.args) if isinstance(given, Apply) and given.op is Op.AND else [given]
     while True:
+        asker.excluded.clear()  # what phases that were told apart otherwise rested on
         found = _explore(asker, split, given, open_, conj(*kept))
         broken = [k for k in kept if not _is_kept(asker, found, k, open_)]
         if not broken:
