@@ -47,7 +47,8 @@ class Observed:
     """The tick at which each bot joined."""
 
     def rate(self, name: str) -> Floats:
-        return self.bots[RATES.index(name)]
+        found: Floats = self.bots[RATES.index(name)]
+        return found
 
     def add(self, name: str, bots: Any, amount: Any = None) -> None:
         """Counts something for bots, which may be there several times."""

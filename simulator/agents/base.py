@@ -158,4 +158,9 @@ class View:
 
 
 def _box(bus: Bus, kind: Any) -> dict[str, list[Any]]:
-    return {Alert: bus.alerts, Indicator: bus.indicators, Request: bus.requests}[kind]
+    boxes: dict[Any, dict[str, list[Any]]] = {
+        Alert: bus.alerts,
+        Indicator: bus.indicators,
+        Request: bus.requests,
+    }
+    return boxes[kind]
