@@ -79,12 +79,8 @@ def request(prop: Property, action: Action) -> Case:
     """What must not be for `prop`, an assert or a step property, to hold of requests of `action`."""
     if prop.kind is PropertyKind.STEP:
         return _step(action, negate(after(prop.expr, action.writes, Space.NEXT)))
-    switches: dict[Expr, list[Expr]] = {}
-    for i, guard in enumerate(action.guards):
-        for part in _conjuncts(guard.expr):
-            switches.setdefault(part, []).append(_switch(i))
-    # What an assert calls `allowed` is written out in it, so a guard is taken out where it helps to prove the assert.
-    broken = negate(_without(prop.expr, {part: negate(disj(*on)) for part, on in switches.items()}))
+    # What an assert calls `allowed` or `denied` is written out in it, so guards are taken out of it there.
+    broken = negate(_switched(prop.expr, action))
     kept = [(g, g.expr if g.kind is GuardKind.ASSUME else TRUE) for g in action.guards]
     return Case((broken,), tuple(kept), action.name)
 
@@ -178,26 +174,42 @@ def _conjuncts(e: Expr) -> tuple[Expr, ...]:
     return e.args if isinstance(e, Apply) and e.op is Op.AND else (e,)
 
 
-def _without(e: Expr, off: Mapping[Expr, Expr], positive: bool = True) -> Expr:
-    """`e`, in which conditions that make it easier to hold count for nothing when they are `off`."""
-    if not positive and e in off:
-        return disj(e, off[e])
-    if not isinstance(e, Apply) or e.type != BOOL:
-        return e
-    match e.op:
-        case Op.NOT:
-            return negate(_without(e.args[0], off, not positive))
-        case Op.AND | Op.OR:
-            return rebuild(e.op, tuple(_without(a, off, positive) for a in e.args), BOOL)
-        case Op.IMPLIES:
-            return implies(_without(e.args[0], off, not positive), _without(e.args[1], off, positive))
-        case Op.EQ if e.args[0].type == BOOL:
-            a, b = e.args
-            return _without(conj(implies(a, b), implies(b, a)), off, positive)
-        case Op.ITE:
-            c, a, b = e.args
-            return _without(conj(implies(c, a), implies(negate(c), b)), off, positive)
-        case Op.FORALL | Op.EXISTS:
-            return rebuild(e.op, (e.args[0], _without(e.args[1], off, positive)), BOOL)
-        case _:
+def _switched(e: Expr, action: Action) -> Expr:
+    """`e`, where each guard of `action` in what is said of its decision counts only if its switch is on."""
+    switches: dict[Expr, list[Expr]] = {}
+    for i, guard in enumerate(action.guards):
+        for part in _conjuncts(guard.expr):
+            switches.setdefault(part, []).append(_switch(i))
+    settled = conj(*(g.expr for g in action.guards if g.kind is not GuardKind.APPROVE))
+    decisions = [frozenset(_conjuncts(d)) for d in (action.allowed, settled) if d is not TRUE]
+
+    def switched(part: Expr) -> Expr:
+        on = switches.get(part)
+        return part if on is None else disj(part, negate(disj(*on)))
+
+    def go(e: Expr, positive: bool) -> Expr:
+        here = frozenset(_conjuncts(e))
+        if any(d <= here and (len(d) > 1 or not positive) for d in decisions):
+            # A guard all by itself might be what is claimed, unless it is what the claim is made under.
+            return conj(*(switched(a) if a in switches else go(a, positive) for a in _conjuncts(e)))
+        if not isinstance(e, Apply) or e.type != BOOL:
             return e
+        match e.op:
+            case Op.NOT:
+                return negate(go(e.args[0], not positive))
+            case Op.AND | Op.OR:
+                return rebuild(e.op, tuple(go(a, positive) for a in e.args), BOOL)
+            case Op.IMPLIES:
+                return implies(go(e.args[0], not positive), go(e.args[1], positive))
+            case Op.EQ if e.args[0].type == BOOL:
+                a, b = e.args
+                return go(conj(implies(a, b), implies(b, a)), positive)
+            case Op.ITE:
+                c, a, b = e.args
+                return go(conj(implies(c, a), implies(negate(c), b)), positive)
+            case Op.FORALL | Op.EXISTS:
+                return rebuild(e.op, (e.args[0], go(e.args[1], positive)), BOOL)
+            case _:
+                return e
+
+    return go(e, True)
