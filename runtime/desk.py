@@ -21,6 +21,8 @@ from runtime.store_hold import not_kept
 
 APPROVE = "approve"
 MOST_REWRITES = 3
+MOST_TEXT = 1_000_000
+"""Characters of a text that is decided about where decisions are recorded: denials, too, fill the disk."""
 UNREADABLE = (Code.MISSING_INPUT, Code.UNKNOWN_INPUT, Code.ILL_TYPED)
 """The codes of requests whose inputs are not those of the action. A tuple, since members of `Enum` are slow to hash."""
 
@@ -45,6 +47,8 @@ def read_inputs(way: Way, given: Mapping[str, Any]) -> dict[str, Value]:
         # SOUND: what a store cannot give back as it was would be decided about, and then not be remembered.
         if why := not_kept(value):
             raise InputError(Code.ILL_TYPED, f"`{name}`: {why}")
+        if value.__class__ is str and len(value) > MOST_TEXT:
+            raise InputError(Code.ILL_TYPED, f"`{name}` has more than {MOST_TEXT:,} characters")
     return flat
 
 

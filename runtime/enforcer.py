@@ -84,7 +84,7 @@ class Enforcer:
             return self._decide(action, inputs, key)
         begun = meter.timer()
         decision = self._decide(action, inputs, key)
-        meter.note(action, decision, meter.timer() - begun)
+        meter.note(self._known(action), decision, meter.timer() - begun)
         return decision
 
     def decide_many(self, requests: Iterable[tuple[str, Mapping[str, Any], str]]) -> list[Decision]:
@@ -104,8 +104,13 @@ class Enforcer:
         if meter is not None and wanted:
             each = (meter.timer() - begun) // len(wanted)
             for (action, _, _), decision in zip(wanted, found, strict=True):
-                meter.note(action, decision, each)
+                meter.note(self._known(action), decision, each)
         return found
+
+    def _known(self, action: object) -> str:
+        """The name of an action as it is counted: whoever asks cannot make up names without end."""
+        way = self.policies.way(action) if self.policies else None
+        return str.__str__(action) if isinstance(action, str) and way else "?"
 
     def _decide(self, action: str, inputs: Mapping[str, Any], key: str) -> Decision:
         if key.__class__ is str and not key and action.__class__ is str:

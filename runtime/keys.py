@@ -15,6 +15,8 @@ from runtime.store import StoreError, Transaction
 from runtime.store_hold import names_not_kept
 
 KEY = "key"
+MOST = 1_000
+"""Characters of a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ def none(key: object) -> bool:
 
 def fault(key: object) -> str:
     """Why something is no key, or ""."""
-    return "" if isinstance(key, str) and not names_not_kept((key,)) else "a key is a text"
+    if not isinstance(key, str) or names_not_kept((key,)):
+        return "a key is a text"
+    return "" if len(key) <= MOST else f"a key has at most {MOST:,} characters"
 
 
 def find(tx: Transaction, key: str) -> Kept | None:

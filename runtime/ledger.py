@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from policydsl.core.read_json import MalformedError
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 TREE, FRONTIER = "tree", "frontier"
 HEAD, LATEST = "head", "latest"
+MOST_SAID = 1_000
+"""Characters of a text that no policy has asked for."""
+MOST_INPUTS = 100
+"""Inputs of a request that is not one of the action's."""
 
 
 class ReplacedError(StoreError):
@@ -290,7 +295,7 @@ def _entry(
 def _readable(way: Way, given: object) -> dict[str, Value]:
     """Of inputs that are not those of the action, what can be written down; secrets redacted, wherever they stand."""
     found: dict[str, Value] = {}
-    for name, value in given.items() if isinstance(given, Mapping) else ():
+    for name, value in islice(given.items(), MOST_INPUTS) if isinstance(given, Mapping) else ():
         if isinstance(name, str) and value.__class__ in (bool, int, str):
             kept = plain(_without(way, value)) if isinstance(value, str) else value
             if not not_kept(kept):
@@ -323,5 +328,9 @@ def _secrets(way: Way, inputs: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def plain(text: object) -> str:
-    """A text as it can be written down, whatever it is."""
-    return str(text).encode("utf-8", "backslashreplace").decode()[:1000]
+    """A text as it can be written down, whatever it is; the beginning of a long one."""
+    try:
+        said = str.__str__(text) if isinstance(text, str) else str(text)
+    except Exception:  # noqa: BLE001 whoever asks may hand over anything
+        said = f"<{type(text).__name__}>"
+    return said[:MOST_SAID].encode("utf-8", "backslashreplace").decode()[:MOST_SAID]

@@ -19,7 +19,7 @@ from runtime.group import Group
 from runtime.heads import SigningError, read_private
 from runtime.held import NO_PHASE, Phase
 from runtime.inputs import InputError
-from runtime.ledger import Ledger, ReplacedError
+from runtime.ledger import Ledger, ReplacedError, plain
 from runtime.lockdown import ENTERED, LIFTED, Lockdown
 from runtime.migrate import MigrationError, adopt
 from runtime.policies import Policies, Running, SettingsError, Way, start
@@ -304,4 +304,5 @@ def refusal(code: Code, reason: str) -> Decision:
 
 def about(error: Exception) -> str:
     """An exception in one line."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = plain(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -94,7 +94,8 @@ class Policies:
 
     def way(self, action: object) -> Way | None:
         """The way of an action, by whatever a caller gives as its name."""
-        return self.routes.get(action) if isinstance(action, str) else None
+        # Not as it is: what is only like a text may raise when it is compared.
+        return self.routes.get(str.__str__(action)) if isinstance(action, str) else None
 
     def named(self, name: str) -> Running | None:
         return next((r for r in self.running if r.name == name), None)

@@ -15,6 +15,7 @@ from runtime import held, keys
 from runtime.decision import Code, Decision
 from runtime.enforcer import Enforcer
 from runtime.held import RESERVE, Held, Phase
+from runtime.ledger import plain
 from runtime.office import refusal
 from runtime.store import Transaction
 
@@ -69,7 +70,7 @@ def reserve(enforcer: Enforcer, action: str, inputs: Mapping[str, Any], key: str
     """
     found = phases_of(enforcer, action)
     if found is None:
-        answer = refusal(Code.UNKNOWN_ACTION, f"`{action}` is not done in two phases")
+        answer = refusal(Code.UNKNOWN_ACTION, f"`{plain(action)}` is not done in two phases")
         return Reservation(enforcer, "", enforcer.shown(answer))
     system, phases = found
     name = key or enforcer.settings.fresh()
@@ -126,8 +127,9 @@ def open_reservations(enforcer: Enforcer) -> list[Held]:
     return enforcer.look(held.open_, none)
 
 
-def phases_of(enforcer: Enforcer, name: str) -> tuple[str, Phases] | None:
+def phases_of(enforcer: Enforcer, named: object) -> tuple[str, Phases] | None:
     """The policy and its phases, by their name or by the action that reserves; None when several have it."""
+    name = str.__str__(named) if isinstance(named, str) else ""
     found = [
         (running.name, phases)
         for running in (enforcer.policies.running if enforcer.policies else ())

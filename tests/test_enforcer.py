@@ -38,6 +38,7 @@ from runtime.bundle import BundleError
 from runtime.decision import Code, Decision, Duty
 from runtime.enforcer import Enforcer
 from runtime.records import Entry
+from runtime.reservations import reserve
 from runtime.store import Store
 
 
@@ -76,6 +77,21 @@ class Hostile:
     __str__ = __hash__ = __eq__ = __bool__ = __len__ = __iter__ = __repr__  # type: ignore[assignment]
 
 
+class Odd(str):  # noqa: PLW1641 it has a hash that raises
+    """A text that raises when it is compared or looked up."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no")
+
+    __hash__ = __str__ = __format__ = __len__ = __eq__  # type: ignore[assignment]
+
+
+DEEP: list[Any] = []
+for _ in range(50_000):
+    DEEP = [DEEP]
+
 JUNK: list[Any] = [
     None,
     True,
@@ -94,7 +110,7 @@ JUNK: list[Any] = [
     set(),
     10**700,
 ]
-JUNK += [object(), Hostile(), [Hostile()], {"has": True}, {1: 2}, lambda: 1, Exception]
+JUNK += [object(), Hostile(), [Hostile()], {"has": True}, {1: 2}, lambda: 1, Exception, Odd("send"), DEEP]
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=lambda j: type(j).__name__)
@@ -121,6 +137,7 @@ def test_nothing_that_is_asked_raises(store: Store | None, junk: Any) -> None:
         assert e.decide_many([(action, inputs, key)])[0].effect in ("allow", "deny")
     for d in (e.answer(junk, junk, junk), e.answer("t", True, junk), e.lock_down(junk), e.lift_lockdown(junk)):
         assert d.effect == "deny"
+    assert not reserve(e, junk, {}, "").allowed
     if store is not None:
         same_as_store(e, store)
         audit(store, OUTBOX)
@@ -179,6 +196,7 @@ def test_no_junk_raises_and_all_of_it_is_on_record(requests: list[Any]) -> None:
         ("send", mail() | {"approved_strangers": True}, Code.UNKNOWN_INPUT),
         ("send", mail(kind="Fax"), Code.ILL_TYPED),
         ("send", mail("\ud800"), Code.ILL_TYPED),
+        ("send", mail("a" * 1_000_001), Code.ILL_TYPED),
         ("send", [], Code.ILL_TYPED),
         ("reserve", {"principal": "ann", "most": 1.0}, Code.ILL_TYPED),
         ("reserve", {"principal": "ann", "most": True}, Code.ILL_TYPED),
@@ -201,6 +219,16 @@ def test_codes_are_stable(action: str, inputs: Any, code: Code) -> None:
     assert isinstance(last, Entry)
     assert (last.n, last.code, last.effect) == (d.serial, code.value, d.effect)
     audit(store, OUTBOX)
+
+
+def test_what_is_denied_does_not_fill_the_disk() -> None:
+    store = memory()
+    e = outbox(store)
+    e.decide_request("a" * 10_000, {})
+    e.decide_request("send", {**mail("a" * 10_000), **{f"more {i}": i for i in range(1_000)}})
+    e.decide_request("send", mail(), "k" * 10_000)
+    with store.hold() as tx:
+        assert max(map(len, tx.since(0))) < 10_000
 
 
 def test_without_an_action() -> None:

@@ -42,21 +42,23 @@ def test_counts_and_log(enforcer: Enforcer, caplog: pytest.LogCaptureFixture) ->
         for text in ("hello", "a secret", "another secret"):
             enforcer.decide("write", principal="a", text=text)
         enforcer.decide("nope")
+        enforcer.decide_request([], {})  # type: ignore[arg-type]
         telemetry.close()
     totals = telemetry.totals
     assert totals.decisions == {
         ("write", "allow", "allowed"): 1,
         ("write", "deny", "denied.forbid"): 2,
-        ("nope", "deny", "request.unknown_action"): 1,
+        ("?", "deny", "request.unknown_action"): 2,
     }
     assert totals.denials == {("m", "secrets"): 2}
-    assert sum(totals.latencies) == 4
+    assert sum(totals.latencies) == 5
     assert totals.nanoseconds > 0
     found = [r for r in caplog.records if r.name == "policyctl.decisions"]
     assert [(r.levelname, r.__dict__["code"], r.__dict__["rules"]) for r in found] == [
         ("INFO", "allowed", ["all"]),
         ("WARNING", "denied.forbid", ["secrets"]),
         ("WARNING", "denied.forbid", ["secrets"]),
+        ("WARNING", "request.unknown_action", []),
         ("WARNING", "request.unknown_action", []),
     ]
     assert "it is a secret" in found[1].getMessage()
