@@ -7,8 +7,9 @@ of) is made of the mutant too. What does not check, or means the same, is no mut
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 
 from policydsl import syntax as s
 from policydsl.core.after import after
@@ -18,6 +19,8 @@ from policydsl.diagnostics import Report
 from policydsl.from_text import parse
 from policydsl.load import load
 from policydsl.source import Span
+
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,18 @@ class Edit:
     what: str
 
 
+def instead(path: str, text: str) -> Callable[[str], str]:
+    """Reads the files of the project, with `text` in place of the one at `path`."""
+    return lambda p: text if p == path else (ROOT / p).read_text(encoding="utf-8")
+
+
 def mutants(path: str, text: str) -> Iterator[Mutant]:
-    """All mutants of the policy `text`, which imports nothing, in the order of their places."""
-    [original] = load([path], {path: text}.__getitem__, Report())
+    """All mutants of the policy `text` in the order of their places; what it imports stays as it is."""
+    [original] = load([path], instead(path, text), Report())
     seen, labels = {original.system.actions}, dict[str, int]()
     for owner, edit in _edits(parse(path, text, Report()), text):
         changed = text[: edit.span.start] + edit.text + text[edit.span.end :]
-        for program in load([path], {path: changed}.__getitem__, Report()):
+        for program in load([path], instead(path, changed), Report()):
             if program.system.actions not in seen:
                 seen.add(program.system.actions)
                 label = f"{owner}: {edit.what}"
