@@ -59,6 +59,7 @@ def build(
       policyctl build specs/gateway -o gateway.bundle
       policyctl build specs/gateway -o gateway.bundle --sign release.key
     """
+    from policyctl.to_parts import to_parts
     from runtime.bundle import BundleError, read
     from runtime.bundle import build as packed
 
@@ -76,9 +77,8 @@ def build(
             click.echo(f"{output} was not written", err=True)
             return exit_code(run)
         try:
-            data = packed(
-                [_part(t) for t in texts], None if sign is None else sign.read_text(encoding="utf-8", errors="replace")
-            )
+            parts = to_parts(t.read_text(encoding="utf-8") for t in texts)
+            data = packed(parts, None if sign is None else sign.read_text(encoding="utf-8", errors="replace"))
             bundle = read(data)
         except BundleError as error:
             raise click.ClickException(str(error)) from error
@@ -90,13 +90,6 @@ def build(
     output.write_bytes(data)
     _show_bundle(output, bundle, signed=sign is not None)
     return OK
-
-
-def _part(certificate: Path) -> tuple[Any, str]:
-    from policydsl.core.from_json import from_data
-
-    text = certificate.read_text(encoding="utf-8")
-    return from_data(json.loads(text)["core"]), text
 
 
 def _show_bundle(path: Path, bundle: Bundle, *, signed: bool) -> None:

@@ -1,8 +1,8 @@
 """Bundles: policies, certificates of their proofs, perhaps a signature, in one file that says if it was changed.
 
 A bundle is a zip archive: `bundle.json` (canonical JSON: the other files with their digests), `core/NAME.json` and
-`certificate/NAME.json` for each policy, and `signature.json` (Ed25519 over `bundle.json`) if it is signed. The same
-policies and proofs make the same bytes.
+`certificate/NAME.json` for each policy, and `signature.json` (Ed25519 over `bundle.json`) if it is signed. There is one
+way only to write it (sorted, not compressed), so the same policies and proofs make the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -30,10 +30,15 @@ PROVED = "proved"
 KEPT = "kept"
 """The rule of obligations by which a formula is shown to hold after every step."""
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
 
 
 class BundleError(Exception):
     """The file is not a bundle, or not as it was built. The text says what is wrong with which part."""
+
+
+class ForgedError(BundleError):
+    """The file is a bundle that says of its policies what was not proved of them, or not signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,17 @@ def build(parts: Iterable[tuple[System, str]], private_key: str | None = None) -
     files[MANIFEST] = manifest
     if private_key is not None:
         files[SIGNATURE] = _signature(manifest, private_key)
+    return pack(files)
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """The archive of these files. Not compressed: what compression makes of them depends on the library."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(out, "w") as archive:
         for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), files[name], zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(name, _LONG_AGO)
+            entry.create_system = _UNIX
+            archive.writestr(entry, files[name])
     return out.getvalue()
 
 
@@ -92,6 +104,9 @@ def read(data: bytes, public_key: str | None = None) -> Bundle:
     """
     try:
         files = _unpacked(data)
+        # SOUND: what no digest covers would be read past, and could then be anything.
+        if pack(files) != data:
+            raise BundleError("it is not written as bundles are: something beside its files was changed")
         manifest = files.pop(MANIFEST)
         signature = files.pop(SIGNATURE, None)
         r = Reader(parse(manifest.decode()), MANIFEST)
@@ -155,7 +170,7 @@ def _signer(manifest: bytes, signature: bytes | None, public_key: str) -> str:
     try:
         trusted.verify(bytes.fromhex(r["signature"].text()), _signed(manifest))
     except InvalidSignature:
-        raise BundleError("the signature does not hold") from None
+        raise ForgedError("the signature does not hold") from None
     return key_id(trusted)
 
 
@@ -166,7 +181,7 @@ def _compare(files: Mapping[str, bytes], sums: Mapping[str, str]) -> None:
         if name not in files:
             raise BundleError(f"{name} is missing")
         if hashlib.sha256(files[name]).hexdigest() != sums[name]:
-            raise BundleError(f"{name} was changed")
+            raise ForgedError(f"{name} was changed")
 
 
 def _policy(files: Mapping[str, bytes], name: str) -> Policy:
@@ -188,12 +203,14 @@ def _certified(name: str, text: bytes, own: str) -> tuple[dict[str, str], tuple[
     """The verdicts of a certificate by property, and the formulas that it proves by induction. That the proofs hold
     is for `policyctl recheck` to say; here it is seen that they are about the policy with the digest `own`."""
     r = Reader(parse(text.decode()), f"certificate/{name}")
-    if (r["format"].text(), r["digest"].text()) != (CERTIFICATE, own):
-        raise BundleError(f"certificate/{name} is not one of the policy beside it")
+    if r["format"].text() != CERTIFICATE:
+        raise BundleError(f"certificate/{name} is a `{r['format'].text()}`, and not `{CERTIFICATE}`")
+    if r["digest"].text() != own:
+        raise ForgedError(f"certificate/{name} is not one of the policy beside it")
     records = r["properties"].items()
     verdicts = {p["name"].text(): p["verdict"].text() for p in records}
     if len(verdicts) < len(records):
-        raise BundleError(f"certificate/{name} says two things of one property")
+        raise ForgedError(f"certificate/{name} says two things of one property")
     asked = [o for p in [*records, *r["facts"].items()] for o in p["obligations"].items()]
     inductive = {o["goal"].text() for o in asked if o["rule"].value == KEPT}
     formulas = from_data(r["formulas"].value).properties

@@ -55,8 +55,24 @@ def test_built(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("one", "again"):
         assert run(["build", "jobs.policy", "-o", f"{name}.bundle", "--no-cache"]) == 0
     assert Path("one.bundle").read_bytes() == Path("again.bundle").read_bytes()
+    assert Path("one.bundle").read_bytes() == (place / "jobs.bundle").read_bytes()
     assert "jobs  ✓ 1 properties proved" in capsys.readouterr().out
     assert read(Path("one.bundle").read_bytes()).verified
+
+
+def test_a_bundle_is_the_same_wherever_its_files_are(place: Path) -> None:
+    (place / "own/shared").mkdir(parents=True)
+    (place / "own/shared/base.policy").write_text("module shared.base\nentity Bot\n")
+    imports = POLICY.replace("module jobs\nentity Bot\n", "module jobs\nimport shared.base\n")
+    (place / "own/jobs.policy").write_text(imports)
+    found = []
+    for path in ("own/jobs.policy", f"{place}/own/jobs.policy", "own/../own/shared/../jobs.policy"):
+        assert run(["build", path, "-o", "x.bundle", "--no-cache"]) == 0
+        found.append(Path("x.bundle").read_bytes())
+    assert found == [found[0]] * 3
+    [policy] = read(found[0]).policies
+    assert {a.span.path for a in policy.system.actions} == {"jobs.policy"}
+    assert {r.span.path for a in policy.system.actions for r in a.rules} == {"jobs.policy"}
 
 
 def test_what_is_not_proved_is_not_built(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
