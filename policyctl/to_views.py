@@ -8,13 +8,13 @@ from policyctl.results import PropertyView, StepView, TestView, TraceView
 from policyctl.to_advice import advice
 from policydsl.core.expr import subterms
 from policydsl.core.system import Program, Property, PropertyKind, System, Test
-from policydsl.core.types import EntityType, MapType, Value
+from policydsl.core.types import EntityType, MapType
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.interp import states
 from policydsl.run_tests import TestResult, run_test
 from policydsl.start_words import from_anywhere
 from policydsl.tidy import tidy
-from policydsl.to_words import describe_changes, describe_start, describe_step, duration_words, words
+from policydsl.to_words import describe_changes, describe_obligation, describe_start, describe_step, words
 from policydsl.trace import Step, Trace
 from policydsl.trace_json import to_json
 from verifier.verdict import Outcome, Proved, Refuted, Unknown, Verification, Witnessed
@@ -91,19 +91,11 @@ def trace_view(system: System, trace: Trace, losing: Property | None = None) -> 
             step.decision.effect,
             _why(step),
             tuple(describe_changes(step.changes, system, before[i])),
-            tuple(_obligation(name, args) for name, args in step.decision.obligations),
+            tuple(describe_obligation(n, args, step.action, system) for n, args in step.decision.obligations),
         )
         for i, step in enumerate(trace.steps)
     )
     return TraceView(describe_start(system, trace, losing), tuple(steps), to_json(trace))
-
-
-def _obligation(name: str, args: tuple[Value, ...]) -> str:
-    texts = ["true" if a is True else "false" if a is False else str(a) for a in args]
-    match name, args:
-        case "approve", (_, _, int(within)):  # the rule, who is asked, and for how long
-            texts[2] = f"within {duration_words(within)}"
-    return f"{name}({', '.join(texts)})"
 
 
 def _why(step: Step) -> str:

@@ -19,15 +19,6 @@ _VERDICTS = ("proved", "refuted", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome(s.Node):
-    """`expect deny by r "reason"`, until the request before it takes it up."""
-
-    effect: str
-    by: str | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Builder(Expressions):
     # ---- the file
 
@@ -192,45 +183,55 @@ class Builder(Expressions):
 
     # ---- tests
 
-    def test(self, span: Span, name: Token, *steps: s.GivenStmt | s.TestAction | s.TestExpect | _Outcome) -> s.TestDecl:
-        body: list[s.GivenStmt | s.TestAction | s.TestExpect] = []
+    def test(self, span: Span, name: Token, *steps: s.TestStmt | s.Outcome) -> s.TestDecl:
+        body: list[s.TestStmt] = []
         for step in steps:
-            outcome = _as_outcome(step)
-            if outcome is None:
-                assert not isinstance(step, _Outcome)
+            if not isinstance(step, s.Outcome):
                 body.append(step)
                 continue
             before = body[-1] if body else None
-            if isinstance(before, s.TestAction) and before.effect is None:
-                whole = before.span.to(outcome.span)
-                body[-1] = replace(before, effect=outcome.effect, by=outcome.by, reason=outcome.reason, span=whole)
+            if isinstance(before, s.TestAction | s.TestAnswer) and before.expected is None:
+                body[-1] = replace(before, expected=step, span=before.span.to(step.span))
             else:
-                text = f"`expect {outcome.effect}` has no request before it"
-                self.report.error("E022", text, outcome.span, help="write the request and then what is expected of it")
+                text = f"`expect {step.effect}` has no request before it"
+                self.report.error("E022", text, step.span, help="write the request and then what is expected of it")
         return s.TestDecl(self.text_of(name), tuple(body), **self._at(span, name))
 
     def given(self, span: Span, target: s.Expr, value: s.Expr | None) -> s.GivenStmt:
         return s.GivenStmt(target, value, span=span)
 
     def request(self, span: Span, at: s.Expr | None, action: Token, args: tuple[s.Expr, ...] | None) -> s.TestAction:
-        return s.TestAction(at, action.text, args or (), None, None, None, span=span)
+        return s.TestAction(at, action.text, args or (), span=span)
+
+    def answer(self, span: Span, at: s.Expr | None, word: Token, rule: Token) -> s.TestAnswer:
+        return s.TestAnswer(at, s.Name(rule.text, span=rule.span), word.text == "approve", span=span)
 
     def expect(self, span: Span, expr: s.Expr) -> s.TestExpect:
         return s.TestExpect(expr, span=span)
 
-    def expect_deny(self, span: Span, by: Token | None, reason: Token | None) -> _Outcome:
-        return _Outcome("deny", by.text if by else None, self.text_of(reason) if reason else None, span=span)
+    def expect_allow(
+        self,
+        span: Span,
+        word: Token,
+        by: Token | None,
+        given: tuple[s.ObligationCall, ...] | None,
+        spared: tuple[Token, ...] | None,
+    ) -> s.Outcome:
+        return self.expect_refusal(span, word, by, None, given, spared)
+
+    def expect_refusal(
+        self,
+        span: Span,
+        word: Token,
+        by: Token | None,
+        reason: Token | None,
+        given: tuple[s.ObligationCall, ...] | None,
+        spared: tuple[Token, ...] | None,
+    ) -> s.Outcome:
+        rule = s.Name(by.text, span=by.span) if by else None
+        text = self.text_of(reason) if reason else None
+        return s.Outcome(word.text, rule, text, given or (), _names(spared), span=span)
 
 
 def _names(tokens: tuple[Token, ...] | None) -> tuple[s.Name, ...]:
     return tuple(s.Name(t.text, span=t.span) for t in tokens or ())
-
-
-def _as_outcome(step: s.Node) -> _Outcome | None:
-    match step:
-        case _Outcome():
-            return step
-        case s.TestExpect(s.Name("allow" | "pending" as effect)):
-            return _Outcome(effect, None, None, span=step.span)
-        case _:
-            return None

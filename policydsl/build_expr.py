@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from policydsl import syntax as s
@@ -12,6 +13,7 @@ from policydsl.source import Span
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _ESCAPES_HELP = r"a backslash itself is written `\\`; there are also `\"`, `\n` and `\t`"
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_PART = re.compile("([0-9]+)(ms|[wdhms])")
 _WORD_PAIRS = {"STARTS": "starts with", "ENDS": "ends with"}
 
 
@@ -80,12 +82,20 @@ class Expressions:
         return s.IntLit(int(digits), span=span)
 
     def duration(self, span: Span, token: Token) -> s.DurationLit:
-        unit = token.text.lstrip("0123456789_")
-        digits = token.text[: -len(unit)].replace("_", "")
-        if len(digits) > MAX_DIGITS:
-            self.report.error("E018", f"a number has at most {MAX_DIGITS} digits, this one has {len(digits)}", span)
-            return s.DurationLit(0, span=span)
-        return s.DurationLit(int(digits) * _UNITS[unit], span=span)
+        """`24h`, or several parts, `1h30m`: the larger ones first, each unit once."""
+        parts = _PART.findall(token.text.replace("_", ""))
+        total, last = 0, None
+        for digits, unit in parts:
+            if len(digits) > MAX_DIGITS:
+                text = f"a number has at most {MAX_DIGITS} digits, this one has {len(digits)}"
+                self.report.error("E018", text, span)
+                return s.DurationLit(0, span=span)
+            if last is not None and _UNITS[unit] >= _UNITS[last]:
+                text = f"in a duration, `{unit}` does not follow `{last}`"
+                self.report.error("E018", text, span, help="larger units first, each once: `1d2h30m`")
+                break
+            total, last = total + int(digits) * _UNITS[unit], unit
+        return s.DurationLit(total, span=span)
 
     def string(self, span: Span, token: Token) -> s.StrLit:
         return s.StrLit(self.text_of(token), span=span)

@@ -26,6 +26,8 @@ def hint(stack: Machine, before: Token | None, token: Token, after: Sequence[Tok
             return "write `two phase call: reserve by a, commit by b, abort by c`"
         case (_, "WHERE"):
             return _NO_WHERE
+        case ("BY", _) if could == {"LPAR"}:
+            return "a test does not say who answers: `approve r` or `refuse r`, where `r` is the rule that asks"
         case (_, "ARROW"):
             return "the type of a result stands after `:`; `->` belongs to maps, `K -> V`"
         case ("PERCENT", _):

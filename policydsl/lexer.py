@@ -35,6 +35,9 @@ DECLARATIONS = words(
 )
 _PROPERTIES = words("INVARIANT LEMMA REACHABLE ASSERT STEP ASSUME EVENTUALLY")
 _TARGET_ENDS = words("LSQB _DOT ASSIGN INCREASE DECREASE IS")
+# What goes on with an expression after a name, on the same line: then the name is no answer that is expected.
+_GOES_ON = words("LSQB _DOT LPAR EQ NE LT LE GT GE AND OR IMPLIES IFF IN NOT LIKE MATCHES CONTAINS HAS SINCE PLUS DASH")
+_BEHIND_ANSWER = words("EXPECT AT GIVEN APPROVE ANSWER RBRACE COMMA BY")
 _STANDS_BEHIND = {"PHASE": ("TWO",), "UNAVAILABLE": ("WHILE",), "LOCKED": ("WHILE",), "DOWN": ("LOCKED",)}
 CLOSER_OF = {"LPAR": "RPAR", "LBRACE": "RBRACE", "LSQB": "RSQB"}
 OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
@@ -137,6 +140,9 @@ def lex(path: str, text: str, report: Report) -> Lexed:
             if not kind:
                 shaky = shaky or value != ""
                 continue
+        if kind == "DURATION" and not first and tokens and tokens[-1].type == kind:
+            tokens[-1] = _one_duration(tokens[-1], value, span, report)
+            continue
         append(Token(kind, value, span, first, shaky))
         first = shaky = False
     append(Token(END, "", Span(path, len(text), len(text), line, len(text) - line_start + 1), True, shaky))
@@ -187,13 +193,21 @@ def _slip(kind: str, value: str, span: Span, report: Report) -> tuple[str, str]:
     return token
 
 
+def _one_duration(before: Token, value: str, span: Span, report: Report) -> Token:
+    whole = before.span.to(span)
+    both = before.text + value
+    report.error("E018", "a duration has no spaces in it", whole, help=f"write `{_short(both)}`")
+    return before._replace(text=both, span=whole)
+
+
 def _settle(tokens: list[Token]) -> list[Token]:
     """Words that are one thing or another by what follows them, settled by looking at it.
 
     `sum`, `count` and `old` are words of the language before `(`; `no` before an event on the same line; `starts` and
-    `ends` before `with`; `allow` before the names of what is allowed; `two phase`, and what follows `while`, where they
-    stand together; others unless they are assigned to. A declaration begins with its word at the start of a line and a
-    name after it.
+    `ends` before `with`; `allow` before the names of what is allowed; it, `deny` and `pending` where a test expects
+    them of a request; `two phase`, and what follows `while`, where they stand together; others unless they are assigned
+    to. `approve r` answers in a test, where nothing makes it a rule. A declaration begins with its word at the start of
+    a line and a name after it.
     """
     for at, token in enumerate(tokens[:-1]):
         before, after, later = tokens[at - 1].type, tokens[at + 1], tokens[min(at + 2, len(tokens) - 1)]
@@ -208,6 +222,15 @@ def _settle(tokens: list[Token]) -> list[Token]:
                 word = after.type not in _TARGET_ENDS
             case "PHASE" | "UNAVAILABLE" | "LOCKED" | "DOWN":
                 word = before in _STANDS_BEHIND[token.type]
+            case "ALLOW" | "DENY" | "PENDING" if before == "EXPECT":
+                word = after.first or after.type not in _GOES_ON
+            case "DENY" | "PENDING":
+                word = False
+            case "APPROVE" | "ANSWER" if after.type == "LPAR":
+                word = False
+            case "APPROVE" if can_be_name(after) and _ends_answer(later, tokens[min(at + 3, len(tokens) - 1)]):
+                tokens[at] = token._replace(type="ANSWER")
+                continue
             case "ALLOW" if not (can_be_name(after) and later.type in ("COMMA", "WHILE")):
                 word = False
             case "TWO" if after.type != "PHASE":
@@ -221,6 +244,13 @@ def _settle(tokens: list[Token]) -> list[Token]:
         if not word:
             tokens[at] = token._replace(type="NAME")
     return tokens
+
+
+def _ends_answer(token: Token, after: Token) -> bool:
+    """Whether what stands behind `approve r` shows that this is a human's answer in a test, and no rule."""
+    if token.type in ("ON", "WHEN"):
+        return False
+    return token.first or token.type in _BEHIND_ANSWER or (can_be_name(token) and after.type == "LPAR")
 
 
 def _begins(kind: str, after: Token, later: Token) -> bool:

@@ -46,7 +46,8 @@ PAGES: dict[str, Page] = {
     ),
     "E107": Page(
         "a rule that does not exist",
-        "An assert or a test speaks of a rule that is not declared, is of another effect, or is not on that action.",
+        "An assert or a test speaks of a rule that is not declared, is of another effect, or is not on that action. "
+        "What a human answers in a test, `approve r` or `refuse r`, is an answer to an `approve` rule.",
         'action send(text: String) { }\n\nforbid links on send when text contains "http"\n\n'
         "assert no_links: forbid link implies denied\n",
         "Correct the name or the effect of the rule.",
@@ -73,7 +74,8 @@ PAGES: dict[str, Page] = {
     ),
     "E112": Page(
         "an obligation that does not exist",
-        "An obligation tells the enforcer to do something; one that it does not know would be dropped silently.",
+        "An obligation tells the enforcer to do something; one that it does not know would be dropped silently. A test "
+        "expects such obligations only as some rule on that action asks for with that answer.",
         'action send(text: String) { }\n\nforbid links on send when text contains "http" then quarantin(text)\n',
         "Correct the name, or declare it: `obligation freeze(who: String)`.",
     ),
@@ -92,7 +94,8 @@ PAGES: dict[str, Page] = {
     ),
     "E604": Page(
         "a test that is not concrete",
-        "A test is one run: its `given` cells come first, and every key and value in it is a constant.",
+        "A test is one run: its `given` cells come first, and every key and value in it is a constant. After `expect` "
+        "stands `allow`, `deny`, `pending` or a condition on the state.",
         "state seats: Int = 0\n\naction book() { seats += 1 }\n\n"
         'test "booking" {\n  book() expect allow\n  given seats = 3\n}\n',
         "Put every `given` before the first request, and write the values themselves.",

@@ -113,7 +113,7 @@ PAGES: dict[str, Page] = {
     "E018": Page(
         "not a number",
         "Numbers are whole, of any size up to 60 digits, and may be grouped with `_`. Durations end in `ms`, "
-        "`s`, `m`, `h`, `d` or `w`. There are no fractions: they make comparisons depend on rounding.",
+        "`s`, `m`, `h`, `d` or `w`, or have several such parts, the larger ones first: `1h30m`. There are no fractions: they make comparisons depend on rounding.",
         "const SHARE = 0.5\n",
         "Count in a smaller unit.",
     ),
@@ -132,8 +132,8 @@ PAGES: dict[str, Page] = {
     ),
     "E022": Page(
         "an expected decision without a request",
-        "In a test, `expect allow`, `expect deny` and `expect pending` are about the request just before them, "
-        "and each request has at most one.",
+        "In a test, `expect allow`, `expect deny` and `expect pending` are about the request just before them, or the "
+        "answer of a human, and each has at most one.",
         'action tick() {}\ntest "ticks" { expect allow }\n',
         "Write the request first.",
     ),

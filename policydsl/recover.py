@@ -17,7 +17,7 @@ from policydsl.words import CLAUSES
 
 _ASSIGNS = words("ASSIGN INCREASE DECREASE IS")
 _STATEMENT_WORDS = words("REQUIRE IF FOR LET ADD REMOVE")
-_STEP_WORDS = words("GIVEN AT EXPECT")
+_STEP_WORDS = words("GIVEN AT EXPECT ANSWER")
 
 
 def recover(stack: Machine, tokens: tuple[Token, ...], at: int, settled: int, report: Report) -> int:

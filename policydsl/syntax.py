@@ -493,15 +493,34 @@ class GivenStmt(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome(Node):
+    """`expect deny by rule "reason" with quarantine(s1) without alert`: what is expected of the request before it."""
+
+    effect: str  # allow, deny, pending
+    by: Name | None = None
+    reason: str | None = None
+    given: tuple[ObligationCall, ...] = ()
+    spared: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TestAction(Node):
-    """`[at 5m] send(s1, "hello") [expect allow | expect pending | expect deny [by rule] ["reason"]]`"""
+    """`[at 5m] send(s1, "hello") [expect ...]`"""
 
     at: Expr | None
     action: str
     args: tuple[Expr, ...]
-    effect: str | None  # allow, deny, pending
-    by: str | None
-    reason: str | None
+    expected: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestAnswer(Node):
+    """`[at 6m] approve rule [expect ...]`: what a human answers to the latest request that waits for this rule."""
+
+    at: Expr | None
+    rule: Name
+    approved: bool
+    expected: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,10 +530,13 @@ class TestExpect(Node):
     expr: Expr
 
 
+TestStmt: TypeAlias = GivenStmt | TestAction | TestAnswer | TestExpect
+
+
 @dataclass(frozen=True, slots=True)
 class TestDecl(Declaration):
     name: str
-    body: tuple[GivenStmt | TestAction | TestExpect, ...]
+    body: tuple[TestStmt, ...]
 
 
 Decl: TypeAlias = (

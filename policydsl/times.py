@@ -19,15 +19,25 @@ class Kind(Enum):
 Kinds = Mapping[tuple[Space, str], Kind]
 """The kinds of state variables, inputs and parameters; plain numbers are not in it."""
 
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
+_DAY = 86_400_000
+_UNITS = ((_DAY, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
+
+
+_MOST = {"h": 48, "m": 120, "s": 120}
+"""From so many of a unit on, the larger one is written, too."""
 
 
 def duration_words(milliseconds: int) -> str:
-    """In the largest unit that divides it; a single day is `24h`."""
-    for size, unit in _UNITS:
-        if milliseconds and milliseconds % size == 0 and not (unit == "d" and abs(milliseconds) == size):
-            return f"{milliseconds // size}{unit}"
-    return f"{milliseconds}ms" if milliseconds else "0s"
+    """As a policy writes it: in one unit where that reads well, else in several: `90s`, `24h`, `3d`, `24h1ms`."""
+    sign, left = "-" if milliseconds < 0 else "", abs(milliseconds)
+    size, unit = next(((size, unit) for size, unit in _UNITS if left % size == 0 and left != _DAY), (1, "ms"))
+    if left // size < _MOST.get(unit, left + 1) and (unit != "ms" or left < 1_000):
+        return f"{sign}{left // size}{unit}" if left else "0s"
+    text = ""
+    for size, unit in (*_UNITS, (1, "ms")):
+        if left // size and not (unit == "d" and left < 2 * _DAY):
+            text, left = f"{text}{left // size}{unit}", left % size
+    return sign + text
 
 
 class Measure:

@@ -3,12 +3,13 @@
 from policydsl.expr_words import quoted, value_words, words
 from policydsl.start_words import describe_start
 from policydsl.times import duration_words
-from policydsl.trace_words import describe_cells, describe_change, describe_changes, describe_step
+from policydsl.trace_words import describe_cells, describe_change, describe_changes, describe_obligation, describe_step
 
 __all__ = [
     "describe_cells",
     "describe_change",
     "describe_changes",
+    "describe_obligation",
     "describe_start",
     "describe_step",
     "duration_words",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from policydsl.core.expr import Space
+from policydsl.core.expr import Expr, Space
 from policydsl.core.system import NOW, Origin, System
 from policydsl.core.types import BOOL, Scalar, Value
-from policydsl.expr_words import place, value_words
-from policydsl.state import State
-from policydsl.times import Kind, Kinds, duration_words, kinds_of
+from policydsl.expr_words import place, quoted, value_words
+from policydsl.state import State, well_typed
+from policydsl.times import Kind, Kinds, Measure, duration_words, kinds_of
 from policydsl.trace import Cell, Change, Step
 
 
@@ -33,6 +33,28 @@ def _answered(rule: str, inputs: dict[str, Value], texts: dict[str, str]) -> str
     """That a human agreed, and when that was asked for unless it was at the beginning."""
     asked = f"asked_{rule}"
     return f"{rule} approved" + (f" (asked at {texts[asked]})" if inputs.get(asked) else "")
+
+
+def describe_obligation(name: str, args: tuple[Value, ...], action: str, system: System) -> str:
+    """`notify(ops)`, `approve(risky, human, within 30m)`, as a rule on `action` asks for it."""
+    match name, args:
+        case "approve", (rule, who, int(within)):
+            return f"approve({rule}, {who}, within {duration_words(within)})"
+        case "redact", (str(field), str(pattern), str(replacement)):
+            return f"redact({field}, {quoted(pattern)}, {quoted(replacement)})"
+    known = [o for a in system.actions if a.name == action for o in a.obligations if o.name == name]
+    alike = (o.args for o in known if len(o.args) == len(args) and all(map(_fits, args, o.args)))
+    exprs: tuple[Expr | None, ...] = next(alike, (None,) * len(args))
+    measure = Measure(kinds_of(system))
+    texts = [
+        str(value) if e is None or not isinstance(e.type, Scalar) else value_of(value, e.type, measure(e))
+        for value, e in zip(args, exprs, strict=True)
+    ]
+    return f"{name}({', '.join(texts)})"
+
+
+def _fits(value: Value, e: Expr) -> bool:
+    return isinstance(e.type, Scalar) and well_typed(value, e.type)
 
 
 def value_of(value: Value, type: Scalar | None, kind: Kind | None) -> str:

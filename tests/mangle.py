@@ -15,7 +15,7 @@ SNIPPETS = (
     "action", "state", "invariant", "forall", "sum(", "count(", "when", "then", "else", "if", "}", "{", "(", ")", ":=",
     "=", "==", "..", "permit r on a", "\nstate x : Int = 0\n", '\ntest "t" {', "expect", "since", "once within", "no",
     "not", "_", '"', "//", "///", "/*", "\nmodule m\n", "1.5", "12x", "-", "->", "Set<", ">", "Int[", "has", "old(",
-    "by", "each", "for each b: Bot {",
+    "by", "each", "for each b: Bot {", "1h5m", "approve r", "refuse r", "with g(x)", "without g", "expect pending",
 )  # fmt: skip
 
 

@@ -58,6 +58,11 @@ LAYOUTS = {
     'test "t" {\n at 0s  f(x)     expect allow\n      expect y == 1\n at 10s g(x, y)  expect deny\n}': (
         'test "t" {\n  at 0s  f(x)    expect allow\n  expect y == 1\n  at 10s g(x, y) expect deny\n}\n'
     ),
+    'test "t" {\nf(x)  expect pending by r  // asked\nat 1h5m   approve  r expect allow\n// with care\n'
+    "with g ( x ),h()\n  without k,l\nrefuse  r\n approve( x )\n}": (
+        'test "t" {\n  f(x) expect pending by r  // asked\n  at 1h5m approve r expect allow\n    // with care\n'
+        "    with g(x), h()\n    without k, l\n  refuse r\n  approve(x)\n}\n"
+    ),
 }
 
 

@@ -79,6 +79,9 @@ EXPRESSIONS: dict[str, s.Expr] = {
     "90s": s.DurationLit(90_000),
     "5m": s.DurationLit(300_000),
     "24h": s.DurationLit(86_400_000),
+    "1w2d3h4m5s6ms": s.DurationLit(788_645_006),
+    "24h1ms": s.DurationLit(86_400_001),
+    "1h1_500ms": s.DurationLit(3_601_500),
     "7d": s.DurationLit(604_800_000),
     "1w": s.DurationLit(604_800_000),
     "{}": s.SetLit(()),
@@ -290,13 +293,34 @@ DECLARATIONS: dict[str, s.Decl] = {
         (
             s.GivenStmt(s.Index(x, (y,)), s.IntLit(1)),
             s.GivenStmt(op("in", x, y), None),
-            s.TestAction(s.DurationLit(300_000), "f", (x, s.IntLit(2)), "allow", None, None),
-            s.TestAction(None, "g", (), None, None, None),
+            s.TestAction(s.DurationLit(300_000), "f", (x, s.IntLit(2)), s.Outcome("allow")),
+            s.TestAction(None, "g", ()),
             s.TestExpect(op("==", x, y)),
-            s.TestAction(None, "f", (x,), "deny", "r", "m"),
-            s.TestAction(None, "f", (), "deny", None, "m"),
-            s.TestAction(None, "f", (), "deny", None, None),
-            s.TestAction(None, "f", (), "pending", None, None),
+            s.TestAction(None, "f", (x,), s.Outcome("deny", s.Name("r"), "m")),
+            s.TestAction(None, "f", (), s.Outcome("deny", None, "m")),
+            s.TestAction(None, "f", (), s.Outcome("deny")),
+            s.TestAction(None, "f", (), s.Outcome("pending")),
+        ),
+    ),
+    # Words of the language stand for themselves where they are called, compared or read.
+    'test "t" { f() expect pending by r "m" at 5m + 1s approve r expect allow by q with g(x, 2), h() without k, l '
+    'approve(x) refuse r refuse() expect deny == x expect allow[x] expect pending and y }': s.TestDecl(
+        "t",
+        (
+            s.TestAction(None, "f", (), s.Outcome("pending", s.Name("r"), "m")),
+            s.TestAnswer(
+                op("+", s.DurationLit(300_000), s.DurationLit(1_000)), s.Name("r"), True,
+                s.Outcome(
+                    "allow", s.Name("q"), None,
+                    (s.ObligationCall("g", (x, s.IntLit(2))), s.ObligationCall("h", ())), (s.Name("k"), s.Name("l")),
+                ),
+            ),
+            s.TestAction(None, "approve", (x,)),
+            s.TestAnswer(None, s.Name("r"), False),
+            s.TestAction(None, "refuse", ()),
+            s.TestExpect(op("==", s.Name("deny"), x)),
+            s.TestExpect(s.Index(s.Name("allow"), (x,))),
+            s.TestExpect(op("and", s.Name("pending"), y)),
         ),
     ),
 }  # fmt: skip

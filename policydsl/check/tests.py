@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from policydsl import syntax as s
 from policydsl.check import expr, places, types
+from policydsl.check.awaited import awaited
+from policydsl.check.constants import constant, constants
 from policydsl.check.scope import Context, World, read_state, suggest
-from policydsl.check.surface import TIME_T, EntityT, ErrorT, SetT, SType
-from policydsl.check.values import Cases, Members, Typed, Val, default_const, leaves, parts
-from policydsl.core.expr import FALSE, TRUE, Const, Expr, number
-from policydsl.core.system import CLOCK, NOW, Action, Effect, Given, Test, TestCheck, TestStep
-from policydsl.source import Span
+from policydsl.check.surface import TIME_T, EntityT, ErrorT, SetT
+from policydsl.check.values import Cases, Members, Val, default_const, leaves, parts
+from policydsl.core.expr import FALSE, TRUE, Const, number
+from policydsl.core.system import CLOCK, NOW, Action, Given, Test, TestAnswer, TestCheck, TestStep
 
 _ANSWERS = {
     **dict.fromkeys(("allowed", "permit", "permitted", "ok"), "allow"),
     **dict.fromkeys(("denied", "forbid", "forbidden", "error"), "deny"),
+    **dict.fromkeys(("approve", "ask", "asked", "human"), "pending"),
 }
 """What is written for an answer by those who come from elsewhere."""
 
@@ -24,7 +26,7 @@ _ANSWERS = {
 class _Run:
     params: dict[str, Const] = field(default_factory=dict)
     given: list[Given] = field(default_factory=list)
-    steps: list[TestStep | TestCheck] = field(default_factory=list)
+    steps: list[TestStep | TestAnswer | TestCheck] = field(default_factory=list)
     now: int = 0
 
 
@@ -45,11 +47,9 @@ def _test(decl: s.TestDecl, actions: dict[str, Action], world: World) -> Test:
                 _given(step, ctx, run)
             case s.TestAction():
                 _request(step, ctx, run, actions)
+            case s.TestAnswer():
+                _answer(step, ctx, run, actions)
             case s.TestExpect(expr=e):
-                if isinstance(e, s.Name) and e.name in ("allow", "deny", "pending"):
-                    text = f"`expect {e.name}` belongs to a request"
-                    world.report.error("E604", text, step.span, help="write it after the request, on the same line")
-                    continue
                 if isinstance(e, s.Name) and e.name in _ANSWERS and e.name not in world.declared:
                     text = f"`{e.name}` is not an answer"
                     world.report.error("E604", text, step.span, help=f"write `expect {_ANSWERS[e.name]}`")
@@ -81,7 +81,7 @@ def _given_value(target: s.Expr, value: s.Expr, step: s.GivenStmt, ctx: Context,
     world = ctx.world
     if isinstance(target, s.Name) and target.name in world.params:
         param, type_ = world.params[target.name]
-        found = _constant(value, type_, ctx)
+        found = constant(value, type_, ctx)
         if found is not None:
             types.in_range(found, type_, value, world)
             chosen = types.constant_of(found.value)
@@ -89,7 +89,7 @@ def _given_value(target: s.Expr, value: s.Expr, step: s.GivenStmt, ctx: Context,
                 run.params[param.name] = chosen
         return
     if isinstance(target, s.Name) and target.name == CLOCK:
-        found = _constant(value, TIME_T, ctx)
+        found = constant(value, TIME_T, ctx)
         chosen = None if found is None else types.constant_of(found.value)
         if chosen is not None:
             run.given.append(Given(CLOCK, (), chosen))
@@ -101,11 +101,11 @@ def _given_value(target: s.Expr, value: s.Expr, step: s.GivenStmt, ctx: Context,
     world.written = written
     if place is None or isinstance(place.type, ErrorT):
         return
-    found = _constant(value, place.type, ctx)
+    found = constant(value, place.type, ctx)
     if found is None:
         return
     types.in_range(found, place.type, value, world)
-    keys = _constants(place.keys, target.span, ctx)
+    keys = constants(place.keys, target.span, ctx)
     if keys is None:
         return
     if isinstance(found.value, Members):
@@ -127,7 +127,7 @@ def _given_member(left: s.Expr, right: s.Expr, inside: Const, ctx: Context, run:
     world = ctx.world
     if isinstance(right, s.Name) and right.name in world.groups:
         world.used.add(right.name)
-        element = _constant(left, world.groups[right.name], ctx)
+        element = constant(left, world.groups[right.name], ctx)
         one = None if element is None else types.constant_of(element.value)
         if one is not None:
             run.given.append(Given(right.name, (one,), inside))
@@ -141,8 +141,8 @@ def _given_member(left: s.Expr, right: s.Expr, inside: Const, ctx: Context, run:
         text = f"`{place.type}` is neither a set nor a group"
         ctx.report.error("E204", text, right.span, help="`given x in s` is for sets and groups")
         return
-    element = _constant(left, place.type.element, ctx)
-    keys = _constants(place.keys, right.span, ctx)
+    element = constant(left, place.type.element, ctx)
+    keys = constants(place.keys, right.span, ctx)
     one = None if element is None else types.constant_of(element.value)
     if one is None or keys is None:
         return
@@ -155,35 +155,9 @@ def _given_member(left: s.Expr, right: s.Expr, inside: Const, ctx: Context, run:
         _put(place, keys, Cases(((one, inside),)), run)
 
 
-def _constant(e: s.Expr, type_: SType, ctx: Context) -> Typed | None:
-    """`e` as a constant; what is not one is reported."""
-    found = expr.check(e, replace(ctx, now=None), type_)
-    if found.wrong:
-        return None
-    if not isinstance(found.value, Members) and not types.is_constant(found.value):
-        ctx.report.error("E604", "a test is made of constants", e.span, help="write the value itself")
-        return None
-    return found
-
-
-def _constants(keys: tuple[Expr, ...], span: Span, ctx: Context) -> tuple[Const, ...] | None:
-    found = tuple(k for k in keys if isinstance(k, Const))
-    if len(found) < len(keys):
-        ctx.report.error("E604", "a test is made of constants", span, help="name an individual")
-        return None
-    return found
-
-
 def _request(step: s.TestAction, ctx: Context, run: _Run, actions: dict[str, Action]) -> None:
     world = ctx.world
-    if step.at is not None:
-        at = _constant(step.at, TIME_T, ctx)
-        moment = None if at is None else types.constant_of(at.value)
-        if moment is not None:
-            run.now = int(moment.value)
-        if not world.timed:
-            text = "this time means nothing: no part of the policy depends on time"
-            world.report.warn("W713", text, step.at.span, help="leave out `at`")
+    _at(step.at, ctx, run)
     info = world.actions.get(step.action)
     if info is None:
         help_ = suggest(step.action, world.actions) or "a test makes requests of declared actions"
@@ -197,26 +171,39 @@ def _request(step: s.TestAction, ctx: Context, run: _Run, actions: dict[str, Act
         return
     values: dict[str, Const] = {}
     for (name, type_), arg in zip(info.params, step.args, strict=True):
-        found = _constant(arg, type_, ctx)
+        found = constant(arg, type_, ctx)
         if found is not None:
             values |= {name + suffix: e for suffix, e in parts(found.value) if isinstance(e, Const)}
-    _rule_of(step, actions.get(info.name), world)
+    action = actions.get(info.name)
     if len(values) < sum(len(list(leaves(n, t))) for n, t in info.params):
         return
-    inputs = actions[info.name].inputs if info.name in actions else info.inputs
+    inputs = info.inputs if action is None else action.inputs
     for each in inputs:
         values.setdefault(each.name, number(run.now) if each.name == NOW else default_const(each.type))
     ordered = tuple((i.name, values[i.name]) for i in inputs)
-    effect = Effect(step.effect) if step.effect in {e.value for e in Effect} else None
-    run.steps.append(TestStep(info.name, ordered, effect, step.by or "", step.reason or "", step.span))
+    on = () if action is None else (action,)
+    run.steps.append(TestStep(info.name, ordered, awaited(step.expected, on, ctx), step.span))
 
 
-def _rule_of(step: s.TestAction, action: Action | None, world: World) -> None:
-    """Report an expected rule that is not on the action."""
-    if step.by is None or action is None:
+def _at(time: s.Expr | None, ctx: Context, run: _Run) -> None:
+    if time is None:
         return
-    on = {u.rule for u in action.rules} | {g.rule for g in action.guards if g.rule and "," not in g.rule}
-    if step.by not in on:
-        text = f"there is no rule `{step.by}` on `{step.action}`"
-        help_ = suggest(step.by, on) or "leave out `by`, or name a rule"
-        world.report.error("E107", text, world.word(step.span, step.by, last=True), help=help_)
+    at = constant(time, TIME_T, ctx)
+    moment = None if at is None else types.constant_of(at.value)
+    if moment is not None:
+        run.now = int(moment.value)
+    if not ctx.world.timed:
+        text = "this time means nothing: no part of the policy depends on time"
+        ctx.world.report.warn("W713", text, time.span, help="leave out `at`")
+
+
+def _answer(step: s.TestAnswer, ctx: Context, run: _Run, actions: dict[str, Action]) -> None:
+    _at(step.at, ctx, run)
+    name = step.rule.name
+    asking = tuple(a for a in actions.values() if any(u.rule == name and u.effect == "approve" for u in a.rules))
+    if not asking:
+        rules = {u.rule for a in actions.values() for u in a.rules if u.effect == "approve"}
+        help_ = suggest(name, rules) or "a human answers what an `approve` rule asks"
+        ctx.report.error("E107", f"there is no approve rule `{name}`", step.rule.span, help=help_)
+        return
+    run.steps.append(TestAnswer(name, step.approved, run.now, awaited(step.expected, asking, ctx), step.span))

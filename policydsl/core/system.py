@@ -297,14 +297,38 @@ Enumeration: TypeAlias = EnumType
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """What a test expects to be answered: `effect`, the rule and the reason, if stated, obligations that are there, and
+    the names of such as are not.
+
+    `obligations` give the values that are compared, which may be fewer than there are.
+    """
+
+    effect: Effect
+    by: str = ""
+    reason: str = ""
+    obligations: tuple[tuple[str, tuple[Const, ...]], ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TestStep:
-    """One request of a test, with what must be answered: `effect`, and the rule or reason given, if stated."""
+    """One request of a test."""
 
     action: str
     inputs: tuple[tuple[str, Const], ...]
-    effect: Effect | None = None
-    by: str = ""
-    reason: str = ""
+    expected: Awaited | None = None
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TestAnswer:
+    """What a human answers, at the time `at`, to the latest request of a test that waits for the rule `rule`."""
+
+    rule: str
+    approved: bool
+    at: int
+    expected: Awaited | None = None
     span: Span = field(default=NOWHERE, compare=False)
 
 
@@ -333,7 +357,7 @@ class Test:
     name: str
     params: tuple[tuple[str, Const], ...]
     given: tuple[Given, ...]
-    steps: tuple[TestStep | TestCheck, ...]
+    steps: tuple[TestStep | TestAnswer | TestCheck, ...]
     span: Span = field(default=NOWHERE, compare=False)
 
 
