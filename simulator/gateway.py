@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from policydsl.core.types import EnumType
 from runtime.columns import Bools
 from runtime.population import Population
 
@@ -88,6 +89,26 @@ class Gateway:
     def read(self, name: str) -> NDArray[Any]:
         """A state variable of the first policy, as it is now; not to be written to."""
         return self.enforcers[0].state[name]
+
+    def parameter(self, name: str) -> int:
+        """What a parameter of the first policy is now."""
+        return int(self.enforcers[0].params[name])
+
+    def case(self, variable: str, name: str) -> int:
+        """The code of a case of an enumeration, as it stands in the array of a state variable of the first policy."""
+        kind = next(v.type for v in self.enforcers[0].system.state if v.name == variable)
+        assert isinstance(kind, EnumType)
+        return kind.cases.index(name)
+
+    def size(self, sort: str) -> int:
+        """So many individuals of a sort there are, or are reserved."""
+        return self.enforcers[0].sizes[sort]
+
+    def grow(self, sort: str, count: int) -> None:
+        """From now on there are so many individuals of a sort, wherever it occurs."""
+        for enforcer in self.enforcers:
+            if sort in enforcer.sizes:
+                enforcer.grow(sort, count)
 
     def reason(self, action: str, guard: int) -> str:
         """Why a guard denies."""

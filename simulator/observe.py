@@ -33,6 +33,36 @@ RATES = (
 )
 
 
+REMEMBERED = 16
+"""So many dealings for each bot are remembered, on average: the latest of all."""
+
+
+@dataclass(slots=True)
+class Dealings:
+    """The latest dealings between bots, in a ring: who asked whom for something, and whether the answer was right."""
+
+    asker: NDArray[np.int32]
+    asked: NDArray[np.int32]
+    good: NDArray[np.bool_]
+    written: int = 0
+    """How many were ever written."""
+
+    def add(self, asker: Any, asked: Any, good: Any) -> None:
+        room = len(self.asker)
+        count = len(asker)
+        if count > room:
+            asker, asked, good, count = asker[-room:], asked[-room:], good[-room:], room
+        first = self.written % room
+        places = (first + np.arange(count)) % room
+        self.asker[places], self.asked[places], self.good[places] = asker, asked, good
+        self.written += count
+
+    def known(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+        """Those that are remembered, in no particular order."""
+        count = min(self.written, len(self.asker))
+        return self.asker[:count], self.asked[:count], self.good[:count]
+
+
 @dataclass(slots=True)
 class Observed:
     """Rates by bot (a row for each of `RATES`), by skill and by link, and the last complaints."""
@@ -45,6 +75,7 @@ class Observed:
     link_complaints: Floats
     joined: NDArray[np.int64]
     """The tick at which each bot joined."""
+    dealings: Dealings
 
     def rate(self, name: str) -> Floats:
         found: Floats = self.bots[RATES.index(name)]
@@ -64,6 +95,7 @@ class Observed:
 def observed(bots: int, skills: int, links: int) -> Observed:
     """Nothing seen yet."""
     none = np.zeros
-    return Observed(
-        none((len(RATES), bots)), none(skills), none(skills), none(links), none(links), none(bots, dtype=np.int64)
-    )
+    room = REMEMBERED * bots
+    dealings = Dealings(none(room, dtype=np.int32), none(room, dtype=np.int32), none(room, dtype=np.bool_))
+    rates = none((len(RATES), bots))
+    return Observed(rates, none(skills), none(skills), none(links), none(links), none(bots, dtype=np.int64), dealings)

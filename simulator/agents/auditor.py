@@ -1,0 +1,167 @@
+"""The Auditor: it reads what developers hand in, and checks what the others rely on: the decision log and the proofs.
+
+A skill is audited before anybody may run it, from its text alone; and again when it is complained about, with what was
+seen of it since. At the end of each epoch the Auditor recomputes the root of the decision log from its leaves and has
+the certificates checked again, and tells the Policy Enforcer and people what it found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from runtime.merkle import root_of
+from simulator.agents.base import Alert, Happening, Name, Request, Subject, View
+from simulator.agents.static_audit import FULL, Audit, audit
+
+SEVERE = 60
+"""A skill whose security is below this is reported to the Incident Responder."""
+LEAST_USES = 20.0
+"""So often must a skill have been used lately for complaints about it to say something."""
+COMPLAINTS = 0.05
+"""Above this share of complaints, a skill is audited again."""
+SETTLED = 0.1
+"""A skill that behaves as others do keeps its marks; one with more complaints loses points in proportion."""
+
+
+@dataclass(slots=True)
+class Auditor:
+    epoch: int = 50
+    audited: int = 0
+    """So many skills, in the order in which they were handed in, have been audited."""
+    again: dict[int, int] = field(default_factory=dict)
+    """The tick of the last time a skill was audited again."""
+    findings: dict[str, int] = field(default_factory=dict)
+    """How often each rule has found something."""
+    alarms: int = 0
+    """How often the log or a proof was not in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an Auditor can look into: the texts of skills, the log, and whoever checks proofs."""
+
+    skills: int
+    """How many there are."""
+    text: Callable[[int], str]
+    """The text of a skill."""
+    leaves: Sequence[bytes]
+    """The leaf hashes of the decision log."""
+    root: str
+    """What the gateway says its root is."""
+    check_proofs: Callable[[], bool]
+
+
+def begin(epoch: int = 50) -> Auditor:
+    return Auditor(epoch)
+
+
+def tick(state: Auditor, view: View, desk: Desk) -> None:
+    _new_skills(state, view, desk)
+    _known_skills(state, view, desk)
+    for request in view.take(Request):
+        if request.what == "audit" and 0 <= request.number < desk.skills:
+            _again(state, view, desk, request.number)
+    if view.tick and view.tick % state.epoch == 0:
+        _check(state, view, desk)
+
+
+def _new_skills(state: Auditor, view: View, desk: Desk) -> None:
+    """Everything that was handed in since the last tick."""
+    new = np.arange(state.audited, desk.skills, dtype=np.int64)
+    if not len(new):
+        return
+    found = [audit(desk.text(skill)) for skill in new.tolist()]
+    state.audited = desk.skills
+    security = np.array([a.security for a in found], dtype=np.int64)
+    quality = np.array([a.quality for a in found], dtype=np.int64)
+    view.ask("audit_skill", skill=new, security=security, quality=quality)
+    for skill, report in zip(new.tolist(), found, strict=True):
+        for finding in report.findings:
+            state.findings[finding.rule] = state.findings.get(finding.rule, 0) + 1
+        if report.security < SEVERE:
+            _report(view, skill, report)
+
+
+def _report(view: View, skill: int, report: Audit) -> None:
+    worst = max(report.findings, key=lambda f: f.weight)
+    text = f"skill {skill} fails its audit: {worst.why} (CWE-{worst.cwe}, line {worst.line})"
+    view.note("audit", text, subject="skill", number=skill)
+    score = (FULL - report.security) / FULL
+    evidence = tuple((f.rule, float(f.weight)) for f in report.findings)
+    view.tell(Name.RESPONDER, Alert(Subject.SKILL, skill, "vulnerable_skill", score, view.tick, evidence))
+
+
+def _known_skills(state: Auditor, view: View, desk: Desk) -> None:
+    """Skills that are complained about more than others are looked at again."""
+    uses, complaints = view.observed.skill_uses[: desk.skills], view.observed.skill_complaints[: desk.skills]
+    suspect = np.flatnonzero((uses >= LEAST_USES) & (complaints > COMPLAINTS * uses))
+    for skill in suspect.tolist():
+        if view.tick - state.again.get(skill, -state.epoch) >= state.epoch:
+            _again(state, view, desk, skill)
+
+
+def _again(state: Auditor, view: View, desk: Desk, skill: int) -> None:
+    """The same text, and what has been seen of it since: experience outweighs what a text seems to be."""
+    state.again[skill] = view.tick
+    report = audit(desk.text(skill))
+    uses = max(1.0, float(view.observed.skill_uses[skill]))
+    share = min(1.0, float(view.observed.skill_complaints[skill]) / (SETTLED * uses))
+    security = int(report.security * (1 - share))
+    view.ask("audit_skill", skill=skill, security=security, quality=report.quality)
+    if share > 0.5:
+        text = f"skill {skill} is complained about: its security is now {security}"
+        view.note("audit", text, subject="skill", number=skill)
+        alert = Alert(Subject.SKILL, skill, "vulnerable_skill", share, view.tick, (("complaints", share),))
+        view.tell(Name.RESPONDER, alert)
+
+
+def _check(state: Auditor, view: View, desk: Desk) -> None:
+    """Whether the log is what its root says, and the proofs are those of what runs."""
+    if root_of(desk.leaves).hex() != desk.root:
+        state.alarms += 1
+        view.note("audit", "the decision log is not what its root says")
+        view.tell(Name.ENFORCER, Request("review_proof", why="the decision log was changed"))
+    if not desk.check_proofs():
+        state.alarms += 1
+        view.note("audit", "a certificate is not that of the policy that runs")
+        view.tell(Name.ENFORCER, Request("review_proof", why="a certificate does not fit"))
+
+
+@dataclass(frozen=True, slots=True)
+class Compliance:
+    """How an ecosystem kept its rules: the report for people."""
+
+    allowed: int
+    denied: int
+    by_reason: tuple[tuple[str, str, int], ...]
+    """Action, reason, and how often it was denied for it; most first."""
+    findings: tuple[tuple[str, int], ...]
+    """Rule of the static audit, and how often it found something; most first."""
+    alarms: int
+
+
+def compliance(state: Auditor, tallies: Mapping[str, np.ndarray[tuple[int], np.dtype[np.int64]]],
+               reason: Callable[[str, int], str]) -> Compliance:  # fmt: skip
+    """The report over all decisions of a run, of which `tallies` has the counts (see `Gateway.tallies`)."""
+    allowed = sum(int(t[0]) for t in tallies.values())
+    denied: dict[tuple[str, str], int] = {}
+    for action, counts in tallies.items():
+        for guard, count in enumerate(counts[1:].tolist()):
+            if count:
+                place = (action, reason(action, guard))
+                denied[place] = denied.get(place, 0) + count
+    most = sorted(denied.items(), key=lambda item: (-item[1], item[0]))
+    found = tuple(sorted(state.findings.items(), key=lambda item: (-item[1], item[0])))
+    return Compliance(allowed, sum(denied.values()), tuple((*k, n) for k, n in most), found, state.alarms)
+
+
+def forensics(happenings: Sequence[Happening], incident: int) -> list[Happening]:
+    """All that is known of an incident, in order: what was noted about it, and earlier about whom it is about."""
+    own = [h for h in happenings if h.incident == incident]
+    about = {(h.subject, h.number) for h in own if h.subject}
+    last = max((h.tick for h in own), default=-1)
+    found = [h for h in happenings if h.incident == incident or (h.tick <= last and (h.subject, h.number) in about)]
+    return sorted(found, key=lambda h: (h.tick, h.now))

@@ -1,0 +1,123 @@
+"""The Reputation Tracker: what a gateway observes of bots becomes a score for each, and a root over all scores.
+
+At the end of each epoch it works out what every member deserves, in one of two profiles of weights, and asks for a
+change of its reputation towards it. The policy bounds each change and lets nobody score himself. Against the Merkle
+root anybody can later prove a reputation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.merkle import leaf_hash, root_of
+from simulator.agents.base import Request, View
+from simulator.agents.trust import eigen_trust, standing
+from simulator.observe import Observed
+
+Floats = NDArray[np.float64]
+
+PROFILES: Mapping[str, tuple[int, int, int, int]] = {
+    "strict": (70, 20, 10, 0),
+    "balanced": (40, 30, 20, 10),
+}
+"""The weights of security, participation, quality and community, in percent (`specs/mvg/parameters.policy`)."""
+
+MOST = 50
+"""The policy lets a reputation move by so much at once."""
+WORTH = 5
+"""Smaller changes are left alone."""
+NEWCOMER = 100
+"""For so many ticks a bot is new, and cannot have more than `MIDDLE`."""
+MIDDLE = 300
+LOUD = 2.0
+"""So many complaints more than others have, within the half-life, cost all security."""
+GRUDGE = 0.97
+"""What another agent said about a bot is forgotten slowly: so much is left after an epoch."""
+
+
+@dataclass(slots=True)
+class Tracker:
+    profile: str = "balanced"
+    epoch: int = 50
+    """Ticks."""
+    roots: list[str] = field(default_factory=list)
+    """The Merkle root over all reputations, for each epoch."""
+    held_against: dict[int, float] = field(default_factory=dict)
+    """What other agents asked to be held against bots, in points of security."""
+
+
+def begin(profile: str = "balanced", epoch: int = 50) -> Tracker:
+    return Tracker(profile, epoch)
+
+
+def tick(state: Tracker, view: View) -> None:
+    _listen(state, view)
+    if view.tick % state.epoch or not view.tick:
+        return
+    members = np.arange(view.members, dtype=np.int64)
+    reputation = view.gateway.read("reputation")[: view.members].astype(np.int64)
+    deserved = deserves(state, view.observed, view.tick, view.members)
+    change = np.clip((deserved - reputation) // 2, -MOST, MOST)
+    worth = np.flatnonzero(np.abs(change) >= WORTH)
+    scored = view.ask("score", about=members[worth], change=change[worth])
+    state.roots.append(root(view.gateway.read("reputation")[: view.members]))
+    for bot in list(state.held_against):
+        state.held_against[bot] *= GRUDGE
+    if scored.count:
+        low = int(np.count_nonzero(change[worth] < 0))
+        text = f"{scored.count} reputations moved, {low} of them down; root {state.roots[-1][:12]}"
+        view.note("reputation", text)
+
+
+def deserves(state: Tracker, observed: Observed, tick: int, members: int) -> NDArray[np.int64]:
+    """What each member deserves, 0 to 1000."""
+    security, participation, quality, community = _parts(state, observed, members)
+    weights = PROFILES[state.profile]
+    parts = zip(weights, (security, participation, quality, community), strict=True)
+    total = sum((w * p for w, p in parts), np.zeros(members))
+    found = np.round(10 * total).astype(np.int64)
+    new = tick - observed.joined[:members] < min(NEWCOMER, tick)
+    return np.where(new, np.minimum(found, MIDDLE), found)
+
+
+def _parts(state: Tracker, observed: Observed, members: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Security, participation, quality and community of each member, all between 0 and 1."""
+    complaints, secrets = observed.rate("complaints"), observed.rate("secrets")
+    # How much is normal depends on how busy everybody is.
+    trouble = complaints + 2 * secrets + 0.25 * observed.rate("denied")
+    usual = float(np.median(trouble))
+    held = np.zeros(members)
+    for bot, points in state.held_against.items():
+        held[bot] = points
+    security = np.clip(1 - np.maximum(trouble - 2 * usual, 0) / LOUD - held / 100, 0, 1)
+    busy = observed.rate("votes") * 3 + observed.rate("messages") + observed.rate("signals")
+    participation = np.sqrt(standing(busy))
+    asker, asked, good = observed.dealings.known()
+    dealt = np.bincount(asked, minlength=members)
+    well = np.bincount(asked[good], minlength=members)
+    # Laplace's rule: one good and one bad dealing more, so that little experience says little.
+    quality = (well + 1) / (dealt + 2)
+    anchors = np.argsort(-(well - (dealt - well)), kind="stable")[: max(1, members // 100)]
+    community = standing(eigen_trust(members, asker, asked, good, anchors))
+    return security, participation, quality, community
+
+
+def root(reputation: NDArray[np.int64]) -> str:
+    """The Merkle root over all reputations: a leaf for each bot, in the order of their numbers."""
+    return root_of(leaf_hash(leaf(bot, score)) for bot, score in enumerate(reputation.tolist())).hex()
+
+
+def leaf(bot: int, score: int) -> bytes:
+    """What the tree has for a bot."""
+    return f"{bot}:{score}".encode()
+
+
+def _listen(state: Tracker, view: View) -> None:
+    for request in view.take(Request):
+        if request.what == "lower_reputation" and 0 <= request.number < view.members:
+            points = state.held_against.get(request.number, 0.0) + request.level
+            state.held_against[request.number] = min(100.0, points)

@@ -1,0 +1,140 @@
+"""What messages do when they arrive, and skills when they run: columns go in, harm and complaints come out.
+
+Complaints are what a gateway hears of it. Some harm is never complained about, and attackers complain about the
+innocent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.attacks import is_byzantine
+from simulator.behaviour import Sends
+from simulator.mailbox import Columns, put
+from simulator.network import Network, deliver, to_ticks
+from simulator.surroundings import Surroundings
+from simulator.world import NOBODY, Bools, Ids, Kind, World
+
+CLICKS = 0.03
+"""How often an honest bot follows a harmful link, and is taken over."""
+REPORTS = 0.15
+"""How often an honest bot that gets a harmful link, or spam, complains."""
+UNANSWERED = 0.5
+"""How often an honest bot complains about an answer that is wrong or does not come."""
+LAZINESS = 0.05
+"""How often lazy bots do not answer."""
+SLANDER = 0.002
+"""How often a Byzantine bot complains about an innocent one, in a tick."""
+HARM = 0.05
+"""How often a harmful skill does harm when it runs: it sends a secret away."""
+NOTICED = 0.2
+"""How often who used it notices."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Effects:
+    """What came of the messages and skills of a tick, counted with hindsight."""
+
+    delivered: int = 0
+    answered: int = 0
+    taken_over: int = 0
+    leaked: int = 0
+    spam: int = 0
+
+
+def dispatch(world: World, network: Network, around: Surroundings, tick_ms: int, sends: Sends, allowed: Bools) -> None:
+    """Allowed messages set out, and arrive some ticks later, or never, or twice."""
+    rows = np.flatnonzero(allowed)
+    if not len(rows):
+        return
+    sender, recipient = sends.sender[rows], sends.recipient[rows]
+    sent = np.full(len(rows), around.now, dtype=np.int64)
+    places, arrival = deliver(network, around.draw("network"), np.arange(len(rows)), sender, recipient, sent)
+    due = np.maximum(to_ticks(arrival, tick_ms), around.tick + 1)
+    chosen = rows[places]
+    put(
+        world.mail,
+        due,
+        {
+            "sender": sends.sender[chosen],
+            "recipient": sends.recipient[chosen],
+            "link": sends.link[chosen],
+            "spam": sends.spam[chosen],
+            "secret": sends.secret[chosen],
+            "request": sends.request[chosen],
+        },
+    )
+
+
+def arrive(world: World, around: Surroundings, mail: Columns) -> Effects:
+    """Messages are read. Who is in quarantine gets none, and answers none."""
+    bots, observed = world.bots, world.observed
+    sender, recipient = mail["sender"], mail["recipient"]
+    if not len(sender):
+        return Effects()
+    reached = ~around.quarantined[recipient]
+    number = np.arange(len(sender), dtype=np.int64)
+    kind = bots.kind[recipient]
+    honest = (kind <= Kind.LAZY) & reached
+    answers = _answers(world, around, mail, number, reached)
+    # A wrong answer, or none, is the fault of who should have answered.
+    request = mail["request"]
+    missed = request & ~answers & reached
+    asked = np.flatnonzero(request & reached)
+    observed.dealings.add(sender[asked], recipient[asked], answers[asked])
+    if missed.any():
+        observed.add("failures", recipient[missed])
+        heard = missed & around.draw("unanswered").bernoulli(number, UNANSWERED) & (bots.kind[sender] <= Kind.LAZY)
+        observed.add("complaints", recipient[heard])
+    link = mail["link"]
+    bad = (link != NOBODY) & world.links.harmful[link] & honest
+    clicked = bad & around.draw("click").bernoulli(number, CLICKS) if bad.any() else bad
+    victims = np.unique(recipient[clicked & ~bots.taken_over[recipient]])
+    bots.taken_over[victims] = True
+    annoyed = bad | (mail["spam"] & honest)
+    if annoyed.any():
+        reported = annoyed & around.draw("report").bernoulli(number, REPORTS)
+        observed.add("complaints", sender[reported])
+        with_link = reported & (link != NOBODY)
+        observed.link_complaints += np.bincount(link[with_link], minlength=len(observed.link_complaints))
+    _slander(world, around)
+    # A secret that reaches an attacker is out; one that slips to an honest bot is not.
+    leaked = int(np.count_nonzero(mail["secret"] & (kind > Kind.LAZY)))
+    kept = int(np.count_nonzero(answers & request & (bots.kind[sender] <= Kind.LAZY)))
+    return Effects(len(sender), kept, len(victims), leaked, int(np.count_nonzero(mail["spam"] & honest)))
+
+
+def _answers(world: World, around: Surroundings, mail: Columns, number: NDArray[np.int64], reached: Bools) -> Bools:
+    recipient = mail["recipient"]
+    answers = reached & mail["request"] & ~is_byzantine(world, around.attack)[recipient]
+    lazy = answers & (world.bots.kind[recipient] == Kind.LAZY)
+    if lazy.any():
+        answers[lazy] = ~around.draw("lazy").bernoulli(number[lazy], LAZINESS)
+    return answers
+
+
+def _slander(world: World, around: Surroundings) -> None:
+    if not around.attack:
+        return
+    liars = np.flatnonzero((world.bots.kind == Kind.BYZANTINE) & ~around.quarantined)
+    slandering = liars[around.draw("slander").bernoulli(liars, SLANDER)]
+    if len(slandering):
+        world.observed.add("complaints", around.draw("slandered").below(slandering, world.members))
+
+
+def run_skills(world: World, around: Surroundings, users: Ids, skills: Ids) -> int:
+    """Skills do what they do, and a few of those with harm in them are noticed; so many secrets leak."""
+    observed = world.observed
+    observed.skill_uses += np.bincount(skills, minlength=len(observed.skill_uses))
+    harmful = np.flatnonzero(world.skills.harmful[skills])
+    if not len(harmful) or not around.attack:
+        return 0
+    harmed = harmful[around.draw("skill harm").bernoulli(users[harmful], HARM)]
+    noticed = harmed[around.draw("skill noticed").bernoulli(users[harmed], NOTICED)]
+    observed.skill_complaints += np.bincount(skills[noticed], minlength=len(observed.skill_complaints))
+    developers = world.skills.developer[skills[noticed]]
+    observed.add("complaints", developers[developers >= 0])
+    return len(harmed)

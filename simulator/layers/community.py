@@ -1,0 +1,142 @@
+"""The community layer: proposals are written, voted on, decided, watched and answered for, all by governed actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simulator.gateway import Gateway
+from simulator.market import reserve
+from simulator.scenario import Scenario
+from simulator.surroundings import Surroundings
+from simulator.world import Ids, Kind, World, extended
+
+WATCHING = 10_000
+"""Milliseconds for which what was executed is watched before somebody judges it."""
+
+
+@dataclass(slots=True)
+class Community:
+    """Where the proposals are that are on their way; the policy has the last word on each step."""
+
+    voting: list[int] = field(default_factory=list)
+    """Those on which voting is open, in the order in which they were opened."""
+    waiting: list[int] = field(default_factory=list)
+    """Approved ones, until the timelock has run out and the committee has agreed."""
+    watched: list[int] = field(default_factory=list)
+    """Executed ones."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What became of proposals in a tick."""
+
+    submitted: int = 0
+    opened: int = 0
+    approved: int = 0
+    defeated: int = 0
+    judged_good: int = 0
+    judged_bad: int = 0
+
+
+def propose(
+    scenario: Scenario, world: World, gateway: Gateway, around: Surroundings, community: Community, payload: int
+) -> Progress:
+    """New proposals, of all kinds; those with enough standing are opened for voting."""
+    progress = Progress()
+    count = int(scenario.proposal_rate)
+    count += int(around.draw("proposals").bernoulli(np.zeros(1, dtype=np.int64), scenario.proposal_rate - count)[0])
+    if not count:
+        return progress
+    first = len(world.proposals.proposer)
+    numbers = np.arange(first, first + count, dtype=np.int64)
+    proposer = around.reachable[around.draw("proposer").below(numbers, len(around.reachable))]
+    good = around.draw("good").bernoulli(numbers, scenario.community.good)
+    if around.attack:
+        good &= world.bots.kind[proposer] <= Kind.LAZY
+    reserve(gateway, "Proposal", first + count)
+    world.proposals.proposer = extended(world.proposals.proposer, proposer)
+    world.proposals.good = extended(world.proposals.good, good)
+    world.proposals.submitted = extended(world.proposals.submitted, np.full(count, around.now))
+    for name in ("ready", "executed"):
+        setattr(world.proposals, name, extended(getattr(world.proposals, name), np.full(count, -1)))
+    drafted = gateway.ask("draft", principal=proposer, proposal=numbers, what=payload)
+    gateway.ask("submit", principal=proposer[drafted.allowed], proposal=numbers[drafted.allowed])
+    opened = gateway.ask("open_voting", proposal=numbers)
+    progress.submitted = drafted.count
+    progress.opened = opened.count
+    community.voting += numbers[opened.allowed].tolist()
+    return progress
+
+
+def tally(world: World, gateway: Gateway, community: Community, progress: Progress) -> None:
+    """Voting that is over is closed: approved proposals wait for their time, defeated ones are put away."""
+    if not community.voting:
+        return
+    ending = [p for p in community.voting if gateway.now > int(gateway.read("vote_end")[p])]
+    if not ending:
+        return
+    numbers = np.array(ending, dtype=np.int64)
+    closed = numbers[gateway.ask("close_voting", proposal=numbers).allowed]
+    if not len(closed):
+        return
+    done = set(closed.tolist())
+    community.voting = [p for p in community.voting if p not in done]
+    approved = gateway.read("stage")[closed] == gateway.case("stage", "Approved")
+    world.proposals.ready[closed[approved]] = gateway.read("ready_at")[closed[approved]]
+    community.waiting += closed[approved].tolist()
+    progress.approved += int(np.count_nonzero(approved))
+    progress.defeated += int(np.count_nonzero(~approved))
+    lost = closed[~approved]
+    left = lost[~gateway.ask("archive", proposal=lost).allowed] if len(lost) else lost
+    if len(left):
+        gateway.ask("penalise", proposal=left)
+
+
+def due(world: World, gateway: Gateway, community: Community) -> Ids:
+    """The approved proposals whose timelock has run out."""
+    return np.array([p for p in community.waiting if gateway.now >= int(world.proposals.ready[p])], dtype=np.int64)
+
+
+def execute(world: World, gateway: Gateway, community: Community, numbers: Ids, at: Ids) -> Ids:
+    """Proposals are executed, at these milliseconds; those that were."""
+    if not len(numbers):
+        return numbers
+    allowed = gateway.ask("execute", proposal=numbers).allowed
+    executed = numbers[allowed]
+    world.proposals.executed[executed] = at[allowed]
+    gone = set(executed.tolist())
+    community.waiting = [p for p in community.waiting if p not in gone]
+    if len(executed):
+        gateway.ask("monitor", proposal=executed)
+        community.watched += executed.tolist()
+    return executed
+
+
+def judge(world: World, gateway: Gateway, community: Community, auditor: int, progress: Progress) -> None:
+    """What was executed has shown by now whether it does what it promised: an auditor says so, and reputations move."""
+    old = [p for p in community.watched if gateway.now >= int(world.proposals.executed[p]) + WATCHING]
+    if not old:
+        return
+    numbers = np.array(old, dtype=np.int64)
+    good = world.proposals.good[numbers]
+    judged = gateway.ask("collect_feedback", principal=auditor, proposal=numbers, good=good).allowed
+    settled = numbers[judged]
+    _dissent(world, gateway, settled)
+    gateway.ask("update_reputation", proposal=settled)
+    gateway.ask("optimize", proposal=settled)
+    gateway.ask("settle", proposal=settled)
+    gone = set(settled.tolist())
+    community.watched = [p for p in community.watched if p not in gone]
+    progress.judged_good += int(np.count_nonzero(good[judged]))
+    progress.judged_bad += int(np.count_nonzero(~good[judged]))
+
+
+def _dissent(world: World, gateway: Gateway, numbers: Ids) -> None:
+    """Who voted against what turned out right; that can be seen by everybody."""
+    ballot = gateway.read("ballot")
+    yes, no = gateway.case("ballot", "Yes"), gateway.case("ballot", "No")
+    for p in numbers.tolist():
+        wrong = no if world.proposals.good[p] else yes
+        world.observed.add("dissent", np.flatnonzero(ballot[p][: world.members] == wrong))

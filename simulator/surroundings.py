@@ -1,0 +1,75 @@
+"""What a tick starts from: the state of the policy and the world, looked at once for all who need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.gateway import Gateway
+from simulator.random_streams import Draw
+from simulator.scenario import Scenario
+from simulator.world import NOBODY, Bools, Ids, World
+
+VOTING_OPEN = "VotingOpen"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surroundings:
+    tick: int
+    now: int
+    """Milliseconds at the beginning of the tick."""
+    attack: bool
+    """Whether attackers do harm by now."""
+    began: int
+    """The tick from which on they do."""
+    draw: Callable[[str], Draw]
+    everybody: Ids
+    reachable: Ids
+    """The members to whom one can turn: all that are not in quarantine."""
+    quarantined: Bools
+    """Of each member."""
+    live: Ids
+    """The skills that can be used."""
+    open: Ids
+    """The proposals on which voting is open."""
+    ballot: NDArray[Any]
+    """What each bot voted on each proposal: 0 for nothing yet."""
+    weight: NDArray[Any]
+    """What each bot's vote on each proposal is worth."""
+    represented: Ids
+    """How many each member represents."""
+    trusted: int
+    """The trust that a skill needs."""
+
+
+def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Callable[[str], Draw]) -> Surroundings:
+    """The surroundings at the beginning of a tick."""
+    members = world.members
+    everybody = np.arange(members, dtype=np.int64)
+    quarantined = gateway.read("quarantined")[:members]
+    reachable = np.flatnonzero(~quarantined) if quarantined.any() else everybody
+    trusted = gateway.parameter("MIN_TRUST")
+    live = np.flatnonzero((gateway.read("trust") >= trusted) & ~gateway.read("disabled"))
+    stage = gateway.read("stage")
+    represented = world.bots.representative
+    counts = np.bincount(represented[represented != NOBODY], minlength=members)
+    return Surroundings(
+        tick,
+        gateway.now,
+        tick >= scenario.attack_begins,
+        scenario.attack_begins,
+        draw,
+        everybody,
+        reachable if len(reachable) else everybody,
+        quarantined,
+        live[live < len(world.skills.developer)],
+        np.flatnonzero(stage == gateway.case("stage", VOTING_OPEN)),
+        gateway.read("ballot"),
+        gateway.read("snapshot"),
+        counts,
+        trusted,
+    )
