@@ -192,7 +192,8 @@ def _refuse_unmatched(properties: tuple[str, ...], run: Run) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code; nothing escapes as a traceback unless asked for."""
-    from policyctl import cli_diff, cli_enforce, cli_log, cli_more, cli_proofs  # noqa: F401 they register their commands
+    # To register their commands.
+    from policyctl import cli_diff, cli_enforce, cli_lockdown, cli_log, cli_more, cli_proofs, cli_simulate  # noqa: F401
 
     debug = "--debug" in arguments
     try:

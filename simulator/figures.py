@@ -42,11 +42,20 @@ def figure(metric: Metric, value: float) -> str:
 def interval(metric: Metric, found: Interval) -> str:
     """`92 % (90 to 94)`; how many runs never came to an end, where that is so."""
     text = figure(metric, found.value)
-    if found.endless:
+    if found.endless and isinf(found.value):
         return f"{text} ({found.endless} of {found.endless + found.count} runs)"
     if not found.known:
         return text
     return f"{text} ({number(found.low)} to {number(found.high)})"
+
+
+def change(metric: Metric, found: Interval) -> str:
+    """A difference: with its sign, and percentages differ by points."""
+    if isnan(found.value):
+        return NOTHING
+    unit = "points" if metric.unit == "%" else "" if metric.unit == "AUC" else metric.unit
+    text = f"{'+' if found.value > 0 else ''}{number(found.value)} {unit}".rstrip()
+    return f"{text} ({number(found.low)} to {number(found.high)})" if found.known else text
 
 
 def thin(values: Floats, points: int) -> Floats:

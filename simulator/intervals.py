@@ -74,10 +74,17 @@ def median(values: Iterable[float], level: float = LEVEL) -> Interval:
 
 
 def difference(before: Iterable[float], after: Iterable[float], paired: bool, level: float = LEVEL) -> Interval:
-    """How much more `after` has on average: pair by pair where runs share their seeds, else by Welch's interval."""
+    """How much more `after` has on average: pair by pair where runs share their seeds, else by Welch's interval.
+
+    Unknown when any figure is infinite.
+    """
     from scipy import stats
 
     a, b = np.asarray(list(before), dtype=np.float64), np.asarray(list(after), dtype=np.float64)
+    endless = int(np.count_nonzero(np.isinf(a)) + np.count_nonzero(np.isinf(b)))
+    if endless:
+        # To leave these out would make the side look better on which they are.
+        return Interval(NAN, NAN, NAN, 0, endless)
     if paired:
         return mean(_difference(a, b), level)
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
@@ -95,7 +102,7 @@ def difference(before: Iterable[float], after: Iterable[float], paired: bool, le
 
 
 def _difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pairs in which either is unknown or infinite say nothing that can be averaged."""
+    """Pairs in which either is unknown say nothing."""
     usable = np.isfinite(a) & np.isfinite(b)
     return b[usable] - a[usable]
 

@@ -40,7 +40,7 @@ def page(record: Record) -> str:
     title = scenario.title or scenario.name
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="soft">{escape(scenario.name)} · seed {header.seed} · tick {header.done:,} of {scenario.ticks:,}</p>',
+        f'<p class="soft">{escape(scenario.name)} · seed {header.seed} · tick {header.done:,} / {scenario.ticks:,}</p>',
         f"<p>{escape(' '.join(scenario.description.split()))}</p>",
         f'<p class="soft">{escape(setting(scenario))}</p>',
         _list(story(record), "story"),
