@@ -18,14 +18,14 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @commands.command(short_help="Replay a recorded run, or recorded traffic.")
-@click.argument("what", metavar="TRACE|LOG|BUNDLE", type=_file)
-@click.argument("under", metavar="POLICY|TRAFFIC", type=click.Path(exists=True, dir_okay=False))
+@click.argument("what", metavar="TRACE|LOG|BUNDLE|RUN", type=click.Path(exists=True, path_type=Path))
+@click.argument("under", metavar="POLICY|TRAFFIC", type=click.Path(exists=True, dir_okay=False), required=False)
 @click.option("--against", type=_file, metavar="BUNDLE", help="Which decisions about the traffic differ from its own.")
 @click.option("--given", type=click.File(encoding="utf-8"), help="JSON: members of groups, other free variables.")
 @click.option(
     "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="How many to show of a kind."
 )
-def replay(what: Path, under: str, against: Path | None, given: Any, examples: int) -> int:
+def replay(what: Path, under: str | None, against: Path | None, given: Any, examples: int) -> int:
     """Replay the run recorded in TRACE or LOG under POLICY and compare, or decide TRAFFIC under BUNDLE.
 
     A run (`policyctl verify --traces DIR`) and a decision log (see `policyctl log replay`) are compared, every decision
@@ -36,12 +36,21 @@ def replay(what: Path, under: str, against: Path | None, given: Any, examples: i
     on. With --against, the decisions that another bundle would make otherwise are counted and shown; then the command
     exits with 3 if there are any.
 
+    A RUN is the directory of a run of the simulator (`policyctl simulate`): it is made again, and has to reach the same
+    state.
+
     \b
     Examples:
       policyctl replay run.trace.json my.policy
       policyctl replay decisions.log my.policy
       policyctl replay new.bundle traffic.jsonl --against old.bundle
     """
+    if what.is_dir():
+        from policyctl.cli_simulate import replay_run
+
+        return replay_run(what)
+    if under is None:
+        raise click.UsageError("Missing argument 'POLICY|TRAFFIC'.")
     if _is_bundle(what):
         from policyctl.cli_enforce import replay_bundle
 
