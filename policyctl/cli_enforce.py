@@ -189,8 +189,10 @@ def _explained(d: Decision, paint: Paint) -> list[str]:
     if d.serial >= 0:
         lines.append(f"  record      {d.serial}")
     if d.basis is not None:
-        proof = f"proved, certificate {d.basis.certificate[:12]}" if d.basis.verified else paint("red", "not proved")
-        lines.append(f"  policy      {d.basis.system} {d.basis.policy[:12]}, {proof}")
+        each = zip(*(t.split(", ") for t in (d.basis.system, d.basis.policy, d.basis.certificate)), strict=True)
+        for name, policy, certificate in each:
+            proof = f"proved, certificate {certificate[:12]}" if d.basis.verified else paint("red", "not proved")
+            lines.append(f"  policy      {name} {policy[:12]}, {proof}")
     return lines
 
 

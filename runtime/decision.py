@@ -61,7 +61,10 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a decision rests on: digests of the policy and of its certificate; `verified` says all of it is proved."""
+    """What a decision rests on: digests of the policy and of its certificate; `verified` says all of it is proved.
+
+    A denial that is none of any policy rests on all that are in force: `a, b`, with their digests in the same order.
+    """
 
     system: str
     policy: str

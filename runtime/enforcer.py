@@ -11,13 +11,14 @@ from inspect import iscoroutine
 from typing import Any, TypeAlias, TypeVar
 
 from runtime import keys, questions
-from runtime.bundle import Bundle, BundleError
+from runtime.bundle import Bundle, BundleError, ForgedError
 from runtime.decision import Code, Decision
 from runtime.desk import UNREADABLE, denied
 from runtime.held import NO_PHASE, Phase
 from runtime.inputs import InputError
+from runtime.ledger import as_text
 from runtime.lockdown import ENTERED, LIFTED
-from runtime.office import NOBODY, Asked, Office, about, refusal
+from runtime.office import NOBODY, Asked, Office, about
 from runtime.policies import Policies, SettingsError, Way
 from runtime.settings import Settings
 from runtime.store import Store, Transaction
@@ -44,9 +45,18 @@ class Enforcer:
         except (BundleError, SettingsError) as error:
             unproved = isinstance(bundle, Bundle) and not (bundle.verified or settings.unproved)
             self._office.fault = (Code.UNPROVED if unproved else Code.BUNDLE, str(error))
+            if isinstance(error, ForgedError):
+                self._attempt_to_lock(str(error))
         # A store that cannot be opened now is tried again by each request.
         self._office.run(lambda _tx: None, lambda _code, _reason: None)
         self._prepare()
+
+    def _attempt_to_lock(self, reason: str) -> None:
+        try:
+            self._office.lock_others(reason)
+        except Exception as error:  # noqa: BLE001 it denies everything anyway
+            code, why = self._office.fault or (Code.BUNDLE, reason)
+            self._office.fault = (code, f"{why}; and others could not be locked down: {about(error)}")
 
     @property
     def fault(self) -> tuple[Code, str] | None:
@@ -168,7 +178,8 @@ class Enforcer:
 
     def _refused(self, tx: Transaction, asked: Asked, code: Code, reason: str) -> Decision:
         office = self._office
-        return office.books.refuse(tx, refusal(code, reason), asked.action, office.time(), "", self.settings.shadow)
+        answer = office.refusal(code, reason, asked.way)
+        return office.books.refuse(tx, answer, asked.action, office.time(), "", self.settings.shadow)
 
     def _note_denial(self, decision: Decision, action: str) -> None:
         """Record a denial that came of something going wrong, if that goes well."""
@@ -189,7 +200,7 @@ class Enforcer:
         def read(tx: Transaction) -> T | Decision:
             return at(tx)
 
-        return office.run(read, refusal)
+        return office.run(read, office.refusal)
 
     def would_allow(self, action: str, inputs: Mapping[str, Any]) -> bool:
         """Whether a request would be allowed now. Nothing is recorded or changed."""
@@ -244,7 +255,7 @@ class Enforcer:
                     return decision
                 return None if decision.effect == "approve" or decision.code in UNREADABLE else decision
             except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
-                return refusal(Code.INTERNAL, about(error))
+                return office.refusal(Code.INTERNAL, about(error), way)
             finally:
                 release()
 
@@ -291,14 +302,18 @@ class Enforcer:
                     if decision.effect == "allow" and not duties and office.barred(way, at) is None:
                         return replace(decision, code=Code.FAIL_OPEN, reason=f"it only reads, and {reason}")
             except InputError as error:
-                return refusal(error.code, str(error))
+                return office.refusal(error.code, str(error), way)
             except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
-                return refusal(Code.INTERNAL, about(error))
-        return refusal(code, reason)
+                return office.refusal(Code.INTERNAL, about(error), way)
+        return office.refusal(code, reason, way)
 
     def shown(self, decision: Decision) -> Decision:
         """An answer as it is given out: one that is not enforced says so."""
         return replace(decision, shadow=True) if self.settings.shadow else decision
+
+    def refused(self, code: Code, reason: str) -> Decision:
+        """A denial of the enforcer's own."""
+        return self.shown(self._office.refusal(code, reason))
 
     def inputs_of(self, action: str) -> frozenset[str]:
         """The names under which the inputs of an action are given; none when there is no such action."""
@@ -323,21 +338,23 @@ class Enforcer:
         course when the answer is not True. Never raises.
         """
         if keys.fault(ticket) or keys.fault(by):
-            return self.shown(refusal(Code.REFUSED, "a ticket and a name are texts"))
+            return self.refused(Code.REFUSED, "a ticket and a name are texts")
         asked: list[Question] = []
-        yes = approved is True
-        decision = self._office.run(lambda tx: questions.answer(self._office, tx, ticket, yes, by, asked), refusal)
+        office, yes = self._office, approved is True
+        decision = office.run(lambda tx: questions.answer(office, tx, ticket, yes, by, asked), office.refusal)
         for q in asked:
             decision = self._discharged(decision, q.key)
         return self.shown(decision)
 
-    def lock_down(self, officer: str) -> Decision:
+    def lock_down(self, officer: str, reason: str = "") -> Decision:
         """Deny everything but what policies list for lockdowns. Only officers may."""
-        return self._change_lockdown(ENTERED, officer, lambda at: self._office.lockdown.enter(officer, at), "")
+        return self._change_lockdown(
+            ENTERED, officer, lambda at: self._office.lockdown.enter(officer, at), as_text(reason)
+        )
 
     def report_fault(self, reason: str) -> Decision:
         """A proof does not hold, or something else on which decisions rest: lockdown, until an officer lifts it."""
-        return self._change_lockdown(ENTERED, "", self._office.lockdown.fault, str(reason))
+        return self._change_lockdown(ENTERED, "", self._office.lockdown.fault, as_text(reason))
 
     def lift_lockdown(self, officer: str) -> Decision:
         """Go on as before. Any officer may, always."""
@@ -357,7 +374,7 @@ class Enforcer:
             # SOUND: a lockdown that cannot be written down holds all the same, here, and is written down as soon as
             # that can be done; to lift one, it has to be.
             if event == LIFTED:
-                return refusal(code, fault)
+                return office.refusal(code, fault)
             try:
                 with office.group.lock:
                     decision = change(self._office.time())
@@ -365,7 +382,7 @@ class Enforcer:
                         office.unsaved = event, by, reason
                     return replace(decision, reason=f"in this enforcer only: {fault}")
             except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)
-                return refusal(Code.INTERNAL, about(error))
+                return office.refusal(Code.INTERNAL, about(error))
 
         decision = office.run(work, on_fault)
         self._prepare()
@@ -375,9 +392,16 @@ class Enforcer:
 
     def reload(self, bundle: Bundle | BundleError) -> None:
         """Go on under another bundle, all at once, with the state there is. Raises `BundleError`, `SettingsError` or
-        `StoreError`, and changes nothing, unless all it promises is proved and its invariants hold of that state."""
-        office = self._office
-        policies, current = office.policies_of(bundle), self.policies
+        `StoreError`, and changes nothing, unless all it promises is proved and its invariants hold of that state.
+
+        One whose certificate or signature is not of what is in it is a fault, and so begins a lockdown.
+        """
+        office, current = self._office, self.policies
+        try:
+            policies = office.policies_of(bundle)
+        except ForgedError as error:
+            self.report_fault(f"reload: {error}")
+            raise
         office.switch(policies, self._prepare)
         if current is not None:
             self._previous.append(current.bundle)

@@ -127,7 +127,7 @@ class Ledger:
             return decision
         mode = "shadow" if shadow else "enforce"
         code, reason = decision.code.value, decision.reason
-        record = entry_bytes(self.size, at, "", "", plain(action), {}, "deny", code, reason, key=key, mode=mode)
+        record = entry_bytes(self.size, at, "", "", as_text(action), {}, "deny", code, reason, key=key, mode=mode)
         return replace(decision, serial=self._append(tx, record))
 
     def note(self, tx: Transaction, event: str, at: int, data: Mapping[str, Any]) -> None:
@@ -297,9 +297,9 @@ def _readable(way: Way, given: object) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for name, value in islice(given.items(), MOST_INPUTS) if isinstance(given, Mapping) else ():
         if isinstance(name, str) and value.__class__ in (bool, int, str):
-            kept = plain(_without(way, value)) if isinstance(value, str) else value
+            kept = as_text(_without(way, value)) if isinstance(value, str) else value
             if not not_kept(kept):
-                found[plain(name)] = kept
+                found[as_text(name)] = kept
     return found
 
 
@@ -327,7 +327,7 @@ def _secrets(way: Way, inputs: Mapping[str, Value]) -> dict[str, Value]:
     return found
 
 
-def plain(text: object) -> str:
+def as_text(text: object) -> str:
     """A text as it can be written down, whatever it is; the beginning of a long one."""
     try:
         said = str.__str__(text) if isinstance(text, str) else str(text)

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from policydsl.core.types import Value
-from runtime import held, tickets
+from runtime import held, locking, tickets
 from runtime.bundle import Bundle, BundleError
-from runtime.decision import Code, Decision
+from runtime.decision import Basis, Code, Decision
 from runtime.desk import APPROVE, Settled, as_duties, denied, read_inputs, settle
 from runtime.group import Group
 from runtime.heads import SigningError, read_private
 from runtime.held import NO_PHASE, Phase
 from runtime.inputs import InputError
-from runtime.ledger import Ledger, ReplacedError, plain
+from runtime.ledger import Ledger, ReplacedError, as_text
 from runtime.lockdown import ENTERED, LIFTED, Lockdown
 from runtime.migrate import MigrationError, adopt
-from runtime.policies import Policies, Running, SettingsError, Way, start
+from runtime.policies import Policies, Running, SettingsError, Way, basis_of, start
 from runtime.settings import Settings
 from runtime.store import Store, StoreError, Transaction
 from runtime.store_memory import MemoryStore
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 T = TypeVar("T")
-LOCKDOWN, STATE = "lockdown", "state"
 NOBODY: Mapping[str, Value] = {}
 """What people have answered, before anybody was asked."""
 
@@ -57,6 +56,8 @@ class Office:
         self.group = Group(MemoryStore() if store is None else store)
         self.lockdown = Lockdown(settings.officers)
         self.fault: tuple[Code, str] | None = (Code.BUNDLE, "no bundle was loaded")
+        self.offered: Basis | None = None
+        """What the bundle that was opened says it is, for as long as there are no books."""
         self.ledger: Ledger | None = None
         self.opened = False
         self.unsaved: tuple[str, str, str] | None = None
@@ -142,14 +143,12 @@ class Office:
 
     def read_lockdown(self, tx: Transaction) -> None:
         """Take over what the store says of lockdown, unless a lockdown here has yet to be written there."""
-        note = tx.get(LOCKDOWN, STATE)
-        if note is not None and self.unsaved is None:
-            self.lockdown.from_bytes(note)
+        if self.unsaved is None:
+            locking.read(tx, self.lockdown)
 
     def write_lockdown(self, tx: Transaction, ledger: Ledger, event: str, by: str, reason: str) -> None:
         """Write down that lockdown was entered or lifted."""
-        tx.put(LOCKDOWN, STATE, self.lockdown.to_bytes())
-        ledger.note(tx, event, self.time(), {"by": by, "reason": reason})
+        locking.write(tx, ledger, self.lockdown, event, by, reason, self.time())
 
     # Bundles
 
@@ -173,8 +172,19 @@ class Office:
                 self._signer = read_private(self.settings.sign)
             except SigningError as error:
                 raise SettingsError(f"the log cannot be signed: {error}") from error
+        if isinstance(bundle, Bundle):
+            self.offered = basis_of(bundle)
         self.ledger = Ledger(self.policies_of(bundle), self.recording)
         self.fault = None
+
+    def lock_others(self, reason: str) -> None:
+        """A bundle that claims what is not so was to be enforced: lockdown for all who share the store, if anybody has
+        decided there. Raises `StoreError`."""
+        if self.recording:
+            with self.group.store.hold() as tx:
+                if tx.size():
+                    locking.change(tx, ENTERED, "", reason, self.time())
+                    locking.read(tx, self.lockdown)
 
     def switch(self, policies: Policies, after: Callable[[], None]) -> None:
         """Go on under other policies from here on, all at once, and call `after` before anybody else decides. Raises
@@ -221,7 +231,7 @@ class Office:
         ledger, at, shadow = self.books, self.time(), self.settings.shadow
         way = asked.way
         if way is None:
-            answer = refusal(Code.UNKNOWN_ACTION, "there is no such action")
+            answer = self.refusal(Code.UNKNOWN_ACTION, "there is no such action")
             return ledger.refuse(tx, answer, asked.action, at, key, shadow)
         now = self.now(way.policy, at)
         settled = self._settled(way, asked, now, at, granted)
@@ -244,6 +254,12 @@ class Office:
             code, reason = (asked.fault.code, str(asked.fault)) if asked.fault else (Code.INTERNAL, "it was not read")
             return Settled(Decision("deny", code, reason, basis=way.policy.machine.basis), None, (), None)
         return settle(way, asked.flat, now, granted, self._known)
+
+    def refusal(self, code: Code, reason: str, way: Way | None = None) -> Decision:
+        """A denial that no policy has a part in: it rests on the one that would have been asked, or on all."""
+        if way is not None:
+            return Decision("deny", code, reason, basis=way.policy.machine.basis)
+        return Decision("deny", code, reason, basis=self.ledger.policies.basis if self.ledger else self.offered)
 
     def barred(self, way: Way, at: int) -> Decision | None:
         """The denial of a request in a lockdown, if there is one that concerns it."""
@@ -297,12 +313,7 @@ class _Switch:
         self._after()
 
 
-def refusal(code: Code, reason: str) -> Decision:
-    """A denial that no policy has a part in."""
-    return Decision("deny", code, reason)
-
-
 def about(error: Exception) -> str:
     """An exception in one line."""
-    said = plain(error)
+    said = as_text(error)
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

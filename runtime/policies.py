@@ -91,6 +91,7 @@ class Policies:
     bundle: Bundle
     running: tuple[Running, ...]
     routes: Mapping[str, Way]
+    basis: Basis | None
 
     def way(self, action: object) -> Way | None:
         """The way of an action, by whatever a caller gives as its name."""
@@ -110,7 +111,13 @@ def start(bundle: Bundle, settings: Settings, earlier: Iterable[str] = ()) -> Po
             known = ", ".join(sorted(names))
             raise SettingsError(f"`{what}` is about `{name}`, and there is no such policy; there are {known}")
     running = tuple(_run(p, settings) for p in bundle.policies)
-    return Policies(bundle, running, _routes(running))
+    return Policies(bundle, running, _routes(running), basis_of(bundle))
+
+
+def basis_of(bundle: Bundle) -> Basis | None:
+    """What a denial rests on that none of the policies has made: all of them, in their order."""
+    each = [(p.system.name, p.digest, p.certificate) for p in bundle.policies]
+    return Basis(*(", ".join(texts) for texts in zip(*each, strict=True)), bundle.verified) if each else None
 
 
 def _run(policy: Policy, settings: Settings) -> Running:

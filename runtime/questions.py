@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime import keys, tickets
 from runtime.decision import Code, Decision
-from runtime.office import Office, refusal
+from runtime.office import Office
 from runtime.store import Transaction
 from runtime.tickets import Question
 
@@ -17,7 +17,7 @@ def answer(office: Office, tx: Transaction, ticket: str, approved: bool, by: str
     asked.clear()
     q = tickets.find(tx, ticket)
     if q is None:
-        return refusal(Code.REFUSED, "there is no such question, or it was answered already")
+        return office.refusal(Code.REFUSED, "there is no such question, or it was answered already")
     if (why := _may_not(office, q, by)) is not None:
         return why
     request = office.read(q.action, dict(q.inputs))
@@ -27,9 +27,9 @@ def answer(office: Office, tx: Transaction, ticket: str, approved: bool, by: str
     tickets.close(tx, ticket)
     office.books.note(tx, "answer", at, {"ticket": ticket, "approved": approved, "by": by})
     if at > q.until:
-        decision = refusal(Code.APPROVAL_LATE, "the answer came too late")
+        decision = office.refusal(Code.APPROVAL_LATE, "the answer came too late", request.way)
     elif not approved:
-        decision = refusal(Code.REFUSED, f"`{by}` has refused it")
+        decision = office.refusal(Code.REFUSED, f"`{by}` has refused it", request.way)
     else:
         decision = office.decide(tx, request, q.key, q.granted(), q.phase)
     keys.replace(tx, q.key, decision, open_=office.handled(decision))
@@ -40,10 +40,10 @@ def _may_not(office: Office, q: Question, by: str) -> Decision | None:
     inputs = dict(q.inputs)
     # SOUND: nobody approves what they ask for themselves.
     if not by or by == inputs.get("principal"):
-        return refusal(Code.REFUSED, "who asks cannot answer")
+        return office.refusal(Code.REFUSED, "who asks cannot answer")
     may = office.settings.may_approve
     if may is not None and not all(may(by, who, inputs) is True for _, who in q.rules):
-        return refusal(Code.REFUSED, f"`{by}` may not answer this")
+        return office.refusal(Code.REFUSED, f"`{by}` may not answer this")
     return None
 
 
@@ -58,7 +58,8 @@ def late(office: Office, tx: Transaction, ticket: str) -> Decision | None:
     q = tickets.find(tx, ticket)
     if q is None or office.time() <= q.until:
         return None
-    decision = refusal(Code.APPROVAL_LATE, "nobody has answered in time")
+    way = office.books.policies.way(q.action)
+    decision = office.refusal(Code.APPROVAL_LATE, "nobody has answered in time", way)
     tickets.close(tx, ticket)
     office.books.note(tx, "unanswered", office.time(), {"ticket": ticket})
     keys.replace(tx, q.key, decision)

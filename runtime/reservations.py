@@ -15,8 +15,7 @@ from runtime import held, keys
 from runtime.decision import Code, Decision
 from runtime.enforcer import Enforcer
 from runtime.held import RESERVE, Held, Phase
-from runtime.ledger import plain
-from runtime.office import refusal
+from runtime.ledger import as_text
 from runtime.store import Transaction
 
 
@@ -70,8 +69,8 @@ def reserve(enforcer: Enforcer, action: str, inputs: Mapping[str, Any], key: str
     """
     found = phases_of(enforcer, action)
     if found is None:
-        answer = refusal(Code.UNKNOWN_ACTION, f"`{plain(action)}` is not done in two phases")
-        return Reservation(enforcer, "", enforcer.shown(answer))
+        answer = enforcer.refused(Code.UNKNOWN_ACTION, f"`{as_text(action)}` is not done in two phases")
+        return Reservation(enforcer, "", answer)
     system, phases = found
     name = key or enforcer.settings.fresh()
     call = f"{system}.{phases.reserve}"
@@ -81,26 +80,27 @@ def reserve(enforcer: Enforcer, action: str, inputs: Mapping[str, Any], key: str
 def end(enforcer: Enforcer, name: str, how: str, inputs: Mapping[str, Any]) -> Decision:
     """End a reservation by "commit", "abort" or "expire". Ended so before, it gets the same answer. Never raises."""
     if keys.fault(name):
-        return enforcer.shown(refusal(Code.RESERVATION, "a reservation is named by a text"))
+        return enforcer.refused(Code.RESERVATION, "a reservation is named by a text")
     held_ = enforcer.attempt(lambda tx: held.find(tx, name))
     if isinstance(held_, Decision):
         return enforcer.shown(held_)
     action = str(getattr(held_.phases, how)) if held_ else ""
     if held_ is None or not action:
         why = f"there is no way to {how} `{held_.phases.name}`" if held_ else f"there is no reservation `{name}`"
-        return enforcer.shown(refusal(Code.RESERVATION, why))
+        return enforcer.refused(Code.RESERVATION, why)
     call = f"{held_.system}.{action}"
     shared = _shared(held_, enforcer.inputs_of(call))
     taken = sorted({n.partition(".")[0] for n in shared} & {n.partition(".")[0] for n in inputs})
     if taken:
         # SOUND: whose reservation is ended is for the reservation to say, and for nobody else.
-        return enforcer.shown(refusal(Code.RESERVATION, f"`{taken[0]}` is what it was reserved with"))
+        return enforcer.refused(Code.RESERVATION, f"`{taken[0]}` is what it was reserved with")
 
     def before(tx: Transaction) -> Decision | None:
         now = held.find(tx, name)
         if now is None or not now.ended:
             return None
-        return now.answer if now.ended == how else refusal(Code.RESERVATION, f"it was ended before, by {now.ended}")
+        before_that = f"it was ended before, by {now.ended}"
+        return now.answer if now.ended == how else enforcer.refused(Code.RESERVATION, before_that)
 
     return enforcer.decide_within(call, {**shared, **inputs}, "", Phase(name, how), before)
 

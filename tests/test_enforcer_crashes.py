@@ -49,11 +49,12 @@ def checked(where: str, folder: Path, every: int) -> Callable[[list[str]], None]
 
 
 def killed(where: str, folder: Path, rounds: int, seed: int, processes: int = 1) -> tuple[int, int]:
-    """So many answers were printed, and so many records made."""
+    """So many answers were printed, and so many records made: fewer, when many ask again under the same keys."""
     every = max(1, rounds // 4)
     answers = kill_often(commands(where, folder, processes), checked(where, folder, every), rounds, seed)
     size = complain(where, folder / "effects", [], systems(), replay=True)
     goes_on(where)
+    print(f"{rounds} times {processes} killed: {answers} answers, {size} records")
     return answers, size
 
 
@@ -93,7 +94,8 @@ def test_several_processes_on_one_server(server: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("processes", [1, 2])
 def test_killed_often_with_a_file(tmp_path: Path, processes: int) -> None:
     answers, size = killed(str(tmp_path / "store.db"), tmp_path, 200, seed=3, processes=processes)
-    assert size > answers > 200
+    assert answers > 200
+    assert size > 200
 
 
 @pytest.mark.slow
@@ -101,4 +103,5 @@ def test_killed_often_with_a_file(tmp_path: Path, processes: int) -> None:
 def test_killed_often_with_a_server(server: str, tmp_path: Path, processes: int) -> None:
     where = f"{server}&schema=enforcer_often_{processes}"
     answers, size = killed(where, tmp_path, 150, seed=4, processes=processes)
-    assert size > answers > 150
+    assert answers > 150
+    assert size > 150
