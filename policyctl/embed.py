@@ -15,6 +15,7 @@ from policydsl.core.types import Value
 from runtime.bundle import Bundle, BundleError, read
 from runtime.decision import Decision
 from runtime.enforcer import Enforcer as _Enforcer
+from runtime.heads import SigningError, key_id, read_public
 from runtime.meter import Meter
 from runtime.open_store import open_store
 from runtime.policies import Policies, start
@@ -40,6 +41,8 @@ class DeniedError(PermissionError):
 
 class Enforcer(_Enforcer):
     """Decides requests under the policies of a bundle. Threads may share one; processes share its store."""
+
+    _key: str | Path | None = None
 
     @classmethod
     def open(
@@ -101,8 +104,21 @@ class Enforcer(_Enforcer):
         )
         where = str(state)
         enforcer = cls(found, None if where == MEMORY else _Late(lambda: open_store(where, durability)), settings)
+        enforcer._key = key
         enforcer.announce(bundle)
         return enforcer
+
+    def reload(self, bundle: str | Path | Bundle | BundleError) -> None:
+        """Go on under another bundle, in a file, say; see `runtime.enforcer.Enforcer.reload`. Where a key was given to
+        `open`, this one must be signed with it, too."""
+        if isinstance(bundle, str | Path):
+            found = read_bundle(bundle, self._key)
+        elif self._key is not None and isinstance(bundle, Bundle) and bundle.signer != _signer(self._key):
+            found = BundleError("it was not read with the key that this enforcer trusts")
+        else:
+            found = bundle
+        super().reload(found)
+        self.announce("reload" if isinstance(bundle, Bundle) else str(bundle))
 
     def announce(self, bundle: str | Path) -> None:
         """Say loudly what whoever runs this should know."""
@@ -185,6 +201,14 @@ def read_bundle(path: str | Path, key: str | Path | None = None) -> Bundle | Bun
         return error
     except (OSError, UnicodeDecodeError) as error:
         return BundleError(f"{path} cannot be read: {error}")
+
+
+def _signer(key: str | Path) -> str:
+    """The name of a public key in a file; "?" when there is none, so that nothing is signed with it."""
+    try:
+        return key_id(read_public(Path(key).read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, SigningError):
+        return "?"
 
 
 def policies_for_trial(path: str | Path, given: Mapping[str, Any] | None) -> Policies:

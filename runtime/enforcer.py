@@ -20,7 +20,7 @@ from runtime.ledger import as_text
 from runtime.lockdown import ENTERED, LIFTED
 from runtime.office import NOBODY, Asked, Office, about
 from runtime.policies import Policies, SettingsError, Way
-from runtime.settings import Settings
+from runtime.settings import Settings, wants_once
 from runtime.store import Store, Transaction
 from runtime.tickets import Question
 
@@ -38,6 +38,7 @@ class Enforcer:
     def __init__(self, bundle: Bundle | BundleError, store: Store | None, settings: Settings) -> None:
         self.settings = settings
         self._office = Office(store, settings)
+        self._once = frozenset(name for name, handler in settings.handlers.items() if wants_once(handler))
         self._allow_plainly({})
         self._previous: list[Bundle] = []
         try:
@@ -266,10 +267,13 @@ class Enforcer:
         if not self._office.handled(decision):
             return decision
         answer = decision
-        for duty in decision.obligations:
+        # A duty that is discharged again, after a crash, say, is told by the same name.
+        named = str(decision.serial) if decision.serial >= 0 else key or self.settings.fresh()
+        for number, duty in enumerate(decision.obligations):
             handler = self.settings.handlers.get(duty.name)
+            once = {"once": f"{named}.{number}"} if duty.name in self._once else {}
             try:
-                if handler is not None and iscoroutine(coroutine := handler(*duty.args)):
+                if handler is not None and iscoroutine(coroutine := handler(*duty.args, **once)):
                     coroutine.close()
                     raise TypeError("its handler is asynchronous, and nobody would await it")
             except Exception as error:  # noqa: BLE001 see NOTE(fail-closed)

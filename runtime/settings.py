@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import Parameter, signature
 from typing import Any, TypeAlias
 
 from policydsl.core.types import Value
 from runtime.meter import Meter
 
 Handler: TypeAlias = Callable[..., object]
-"""Does what an obligation asks, given its arguments. An exception means that it is not done."""
+"""Does what an obligation asks, given its arguments. An exception means that it is not done.
+
+It is called at least once for each obligation: again when a process ended before it was noted that it is done, and the
+request is repeated under its key. If it has a keyword `once` (`def notify(who, *, once)`), that is a name of this very
+obligation, the same each time, by which it can see to it that what it does is done once.
+"""
+
+
+def wants_once(handler: Handler) -> bool:
+    """Whether a handler asks for the name of the obligation."""
+    try:
+        found = signature(handler).parameters.get("once")
+    except (TypeError, ValueError):
+        return False  # whatever has no signature asks for nothing
+    return found is not None and found.kind is Parameter.KEYWORD_ONLY
 
 
 @dataclass(frozen=True, slots=True)

@@ -622,6 +622,33 @@ def test_a_duty_is_not_lost_with_the_process_that_had_to_do_it() -> None:
     assert content(e, "sent") == {"herald": 1}
 
 
+def test_a_duty_that_is_done_again_can_be_told_from_another(store: Store | None) -> None:
+    told: list[tuple[str, str]] = []
+
+    def note(who: str, *, once: str) -> None:
+        told.append((who, once))
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    e = outbox(store, handlers={"alert": note})
+    with pytest.raises(KeyboardInterrupt):
+        e.decide("send", key="k", **mail(principal="herald"))
+    for key in ("k", "k", "l", "", ""):
+        assert e.decide("send", key=key, **mail(principal="ann" if key == "" else "herald")).allowed
+    e.decide("send", **mail(principal="herald"))
+    assert [who for who, _ in told] == ["bob"] * 4
+    first, again, *others = [once for _, once in told]
+    assert first == again
+    assert len({first, *others}) == 3
+
+
+@pytest.mark.parametrize("handler", [lambda once: None, print, lambda *args, **further: further["once"]])
+def test_handlers_that_do_not_ask_are_not_told(handler: Any) -> None:
+    e = outbox(handlers={"alert": handler})
+    d = e.decide("send", **mail(principal="herald"))
+    assert d.allowed == (handler is print or "further" not in handler.__code__.co_varnames)
+
+
 # ---- the store is away
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from enforcing import MESSAGING, OUTBOX, Clock, audit, system
+from test_bundle import files
 
 from policyctl import DeniedError, Enforcer
-from runtime.bundle import build
+from runtime.bundle import BundleError, build, pack, read
 from runtime.decision import Code
 from runtime.heads import from_text, generate_key, private_pem, public_of, public_pem
 from runtime.open_store import open_store
@@ -197,6 +198,33 @@ def test_a_bundle_that_has_to_be_signed(tmp_path: Path) -> None:
     assert opened(tmp_path / "a", key=tmp_path / "public").decide("look", principal="a").allowed
     assert opened(tmp_path / "b", key=tmp_path / "public").decide("look", principal="a").code is Code.BUNDLE
     assert opened(tmp_path / "a", key=tmp_path / "none").decide("look", principal="a").code is Code.BUNDLE
+
+
+def test_a_bundle_that_comes_later_has_to_be_signed_too(tmp_path: Path) -> None:
+    key, other = generate_key(b"k" * 32), generate_key(b"o" * 32)
+    (tmp_path / "public").write_text(public_pem(public_of(key)))
+    more = system(OUTBOX.replace("3 per 1m", "4 per 1m"))
+    signed, unsigned = build([(more, "")], private_pem(key)), build([(more, "")])
+    (tmp_path / "a").write_bytes(build([(system(OUTBOX), "")], private_pem(key)))
+    e = opened(tmp_path / "a", key=tmp_path / "public", officers=["olga"])
+    for number, data in enumerate((unsigned, build([(more, "")], private_pem(other)), b"nothing")):
+        (tmp_path / f"{number}").write_bytes(data)
+        with pytest.raises(BundleError):
+            e.reload(tmp_path / f"{number}")
+    for data in (signed, unsigned):
+        with pytest.raises(BundleError, match="was not read with the key"):
+            e.reload(read(data))
+    assert e.policies is not None
+    assert (e.locked, e.policies.bundle.policies[0].system) == (False, system(OUTBOX))
+    (tmp_path / "b").write_bytes(signed)
+    e.reload(tmp_path / "b")
+    assert e.policies.bundle.policies[0].system == more
+    e.roll_back()
+    assert e.policies.bundle.policies[0].system == system(OUTBOX)
+    bent = pack({**files(signed), "signature.json": files(signed)["signature.json"].replace(b'ture":"', b'ture":"00')})
+    (tmp_path / "c").write_bytes(bent)
+    with pytest.raises(BundleError):
+        e.reload(tmp_path / "c")
 
 
 def test_given_and_parameters_by_policy_or_without(tmp_path: Path) -> None:
