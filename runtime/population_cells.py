@@ -1,0 +1,315 @@
+"""The state of a finite population as arrays: individuals and values become numbers, and cells are read and stored.
+
+NOTE(numbering): individuals of a sort are 0, 1, 2, ... to callers; -1 is nobody, the value of an absent option. Within,
+everybody is two more, so that row 1 of an array is nobody's and row 0 that of everyone who has no row yet. A write for
+everyone writes all rows, those too. So an individual that is added later is what it would be had it always been there,
+and quantifiers range over what the reference interpreter has them range over. An individual that stands in its own row
+of everyone else, as what a write for everyone has set, is 0 there, and itself once it is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policydsl.core.expr import NOBODY, Const
+from policydsl.core.system import StateVar, System
+from policydsl.core.types import BoolType, EntityType, EnumType, IntType, MapType, Scalar, StringType, Type, Value
+from policydsl.interp import initial
+from policydsl.state import EVERYONE_ELSE
+
+OFFSET = 2
+"""The row of the first individual."""
+LARGEST = 2**53
+"""No number that is stored or handed in is further from zero: what every other program can read, too."""
+_WIDTHS = (np.int8, np.int16, np.int32)
+
+
+class UnsupportedError(ValueError):
+    """A policy that cannot be decided for a population as it stands."""
+
+
+class Individuals:
+    """How many individuals there are of each sort, who has a name, and (`rooms`) how many rows arrays have."""
+
+    def __init__(self, system: System, sizes: Mapping[str, int], spare: Mapping[EntityType, int]) -> None:
+        self.sorts = {s.name: s for s in _sorts(system)}
+        named: dict[EntityType, list[str]] = {s: [] for s in self.sorts.values()}
+        for c in system.individuals:
+            if isinstance(c.type, EntityType) and c.value != NOBODY and c.type in named:
+                named[c.type].append(str(c.value))
+        self.named = {s: {n: i + OFFSET for i, n in enumerate(dict.fromkeys(names))} for s, names in named.items()}
+        self.names = {s: {i: n for n, i in of.items()} for s, of in self.named.items()}
+        self.spare = spare
+        self.sizes: dict[EntityType, int] = {}
+        for name, size in sizes.items():
+            if name not in self.sorts:
+                raise ValueError(f"`{name}` is not an entity of `{system.name}`")
+            self.sizes[self.sorts[name]] = size
+        for s in self.sorts.values():
+            least = len(self.named[s])
+            if self.sizes.setdefault(s, least) < least:
+                raise ValueError(f"`{s.name}` has {least} named individuals, and its size is {self.sizes[s]}")
+        self.rooms = {s: self.least_room(s) for s in self.sizes}
+
+    def least_room(self, sort: EntityType) -> int:
+        """So many rows are needed: as many that nobody has, beside those of everyone else and nobody, as quantifiers
+        of one sort stand within each other, for those who occur nowhere can be told apart."""
+        return OFFSET + self.sizes[sort] + self.spare.get(sort, 0)
+
+    def name(self, sort: EntityType, row: int) -> str:
+        """The name of whom a row is about; `*` is everyone else."""
+        if row < OFFSET:
+            return NOBODY if row else EVERYONE_ELSE
+        return self.names[sort].get(row) or f"#{row - OFFSET}"
+
+    def encode(self, type: Scalar, value: Value) -> Any:
+        """What stands for a value in an array."""
+        match type:
+            case EnumType(cases=cases):
+                return cases.index(str(value))
+            case EntityType():
+                if value == NOBODY:
+                    return 1
+                known = self.named.get(type, {}).get(str(value))
+                if known is None and str(value).startswith("#"):
+                    known = int(str(value)[1:]) + OFFSET
+                if known is None:
+                    raise UnsupportedError(f"nobody is called `{value}`")
+                return known
+            case _:
+                return value
+
+    def decode(self, type: Scalar, stored: Any) -> Value:
+        """The value that something in an array stands for."""
+        match type:
+            case BoolType():
+                return bool(stored)
+            case IntType():
+                return int(stored)
+            case EnumType(cases=cases):
+                return cases[int(stored)]
+            case EntityType():
+                return self.name(type, int(stored))
+            case StringType():
+                raise AssertionError
+
+
+def _sorts(system: System) -> Iterator[EntityType]:
+    types: list[Type] = [k for v in system.state for k in v.keys]
+    types += [v.type for v in system.state]
+    types += [i.type for a in system.actions for i in a.inputs] + [c.type for c in system.individuals]
+    yield from dict.fromkeys(t for t in types if isinstance(t, EntityType))
+
+
+class Cells:
+    """The arrays. `scope` has them under the names by which generated text knows them: `v3` an array, `f3` the same
+    without a shape, `l3` and `h3` the bounds of its numbers, `dBot` and `aBot` the rows of a sort.
+
+    `version` changes whenever an array is replaced by one of another type or shape.
+    """
+
+    def __init__(self, system: System, params: Mapping[str, Value] | None, people: Individuals) -> None:
+        self.vars = system.state
+        self.people = people
+        self.numbers = {v.name: i for i, v in enumerate(system.state)}
+        self.arrays: list[NDArray[Any]] = []
+        self.flat: list[NDArray[Any]] = []
+        self.scope: dict[str, Any] = {}
+        self.version = 0
+        self.start = start = initial(system, params)
+        self.params = {p.name: people.encode(p.type, start.params[p.name]) for p in system.params}
+        for s, room in people.rooms.items():
+            self._measure(s, room)
+        for i, v in enumerate(system.state):
+            if isinstance(v.type, StringType):
+                raise UnsupportedError(f"`{v.name}` holds texts, which a population does not store")
+            first = people.encode(v.type, start.rows(v.name)[(EVERYONE_ELSE,) * len(v.keys)])
+            if isinstance(v.type, IntType) and abs(first) > LARGEST:
+                raise OverflowError(f"`{v.name}` starts beyond 2**53")
+            self.arrays.append(np.zeros(0))
+            self.flat.append(self.arrays[i])
+            self.place(i, np.full(tuple(people.rooms[k] for k in v.keys), first, self._dtype(v, first)))
+
+    def _dtype(self, var: StateVar, first: Any) -> Any:
+        match var.type:
+            case BoolType():
+                return np.bool_
+            case IntType():
+                return width(first, first)
+            case EnumType(cases=cases):
+                return np.min_scalar_type(max(len(cases) - 1, 1))
+            case EntityType():
+                return np.min_scalar_type(self.people.rooms[var.type])
+            case StringType():
+                raise AssertionError
+
+    def _measure(self, sort: EntityType, room: int) -> None:
+        self.people.rooms[sort] = room
+        self.scope[f"d{sort.name}"] = room
+        self.scope[f"a{sort.name}"] = np.arange(room)
+
+    def place(self, number: int, array: NDArray[Any]) -> None:
+        """Have `array` hold a variable."""
+        array = np.ascontiguousarray(array).reshape(array.shape)
+        self.arrays[number] = array
+        self.flat[number] = array.reshape(-1)
+        self.scope[f"v{number}"] = array
+        self.scope[f"f{number}"] = self.flat[number]
+        if isinstance(self.vars[number].type, IntType):
+            info = np.iinfo(array.dtype)
+            self.scope[f"l{number}"] = max(int(info.min), -LARGEST)
+            self.scope[f"h{number}"] = min(int(info.max), LARGEST)
+        self.version += 1
+
+    def widen(self, number: int, low: int, high: int) -> None:
+        """Make room for numbers between `low` and `high` in an integer variable.
+
+        Raises `OverflowError` for numbers that a population does not hold; nothing has changed then.
+        """
+        # SOUND: everything that is stored goes through here when it does not fit, so no number ever wraps.
+        if low < -LARGEST or high > LARGEST:
+            raise OverflowError(f"`{self.vars[number].name}` would be {low if low < -LARGEST else high}, beyond 2**53")
+        array = self.arrays[number]
+        info = np.iinfo(array.dtype)
+        wanted = width(min(low, int(info.min)), max(high, int(info.max)))
+        if wanted != array.dtype:
+            self.place(number, array.astype(wanted))
+
+    def fit(self, number: int, values: Any) -> None:
+        """Make room for all of `values`, an array or a number."""
+        if isinstance(values, np.ndarray):
+            if not values.size:
+                return
+            low, high = int(values.min()), int(values.max())
+        else:
+            low = high = int(values)
+        if low < self.scope[f"l{number}"] or high > self.scope[f"h{number}"]:
+            self.widen(number, low, high)
+
+    def grow(self, sort: EntityType, size: int) -> None:
+        """Have `size` individuals of `sort`; arrays are doubled, so that growing one by one is no dearer."""
+        if size < self.people.sizes[sort]:
+            raise ValueError(f"there are {self.people.sizes[sort]} of `{sort.name}` already")
+        self.people.sizes[sort] = size
+        old, needed = self.people.rooms[sort], self.people.least_room(sort)
+        if needed <= old:
+            return
+        room = max(needed, 2 * old)
+        self._measure(sort, room)
+        for i, v in enumerate(self.vars):
+            if v.type == sort and np.iinfo(self.arrays[i].dtype).max < room:
+                self.place(i, self.arrays[i].astype(np.min_scalar_type(room)))
+            for axis, key in enumerate(v.keys):
+                if key == sort:
+                    self._extend(i, axis, old, room)
+
+    def _extend(self, number: int, axis: int, old: int, room: int) -> None:
+        """Give rows of `axis` what everyone else has."""
+        var, array = self.vars[number], np.moveaxis(self.arrays[number], axis, 0)
+        wider = np.empty((room, *array.shape[1:]), array.dtype)
+        wider[:old] = array
+        wider[old:] = array[0]
+        if var.type == var.keys[axis]:
+            new = np.arange(old, room).reshape(-1, *[1] * (array.ndim - 1))
+            wider[old:] = np.where(wider[old:] == 0, new, wider[old:])  # oneself: see NOTE(numbering)
+        self.place(number, np.moveaxis(wider, 0, axis))
+
+    def inside(self, number: int) -> tuple[slice, ...]:
+        """The part of a variable that is about individuals."""
+        return tuple(slice(OFFSET, OFFSET + self.people.sizes[k]) for k in self.vars[number].keys)
+
+    def visible(self, number: int) -> NDArray[Any]:
+        """A variable as callers know it: a view that cannot be written to, or for individuals a copy."""
+        found = self.arrays[number][self.inside(number)]
+        if isinstance(self.vars[number].type, EntityType):
+            return found.astype(np.int64) - OFFSET
+        found = found.view()
+        found.flags.writeable = False
+        return found
+
+    def begin(self, number: int, given: Any) -> None:
+        """Have a variable start with an array, a value for everyone, or values by keys."""
+        var = self.vars[number]
+        if isinstance(given, Mapping):
+            for keys, value in given.items():
+                at = tuple(
+                    self.people.encode(s, k) if isinstance(k, str) else k + OFFSET
+                    for s, k in zip(var.keys, keys if isinstance(keys, tuple) else (keys,), strict=True)
+                )
+                stored = self._stored(var, np.asarray(value))
+                self._keep(number, stored)
+                self.arrays[number][at] = stored
+            return
+        stored = self._stored(var, np.asarray(given))
+        self._keep(number, stored)
+        inside = self.arrays[number][self.inside(number)]
+        if stored.ndim and stored.shape != inside.shape:
+            raise ValueError(f"`{var.name}` has the shape {inside.shape}, not {stored.shape}")
+        (inside if stored.ndim else self.arrays[number])[...] = stored
+
+    def _keep(self, number: int, stored: NDArray[Any]) -> None:
+        if isinstance(self.vars[number].type, IntType):
+            self.fit(number, stored)
+
+    def _stored(self, var: StateVar, given: NDArray[Any]) -> NDArray[Any]:
+        """Values as callers give them to what is stored: names or numbers."""
+        if given.dtype.kind in "UO":
+            flat = [self.people.encode(var.type, v) if isinstance(v, str) else v for v in given.reshape(-1).tolist()]
+            return np.array(flat, np.int64).reshape(given.shape)
+        match var.type:
+            case BoolType():
+                right = given.dtype == np.bool_
+            case EnumType(cases=cases):
+                right = given.dtype.kind in "iu" and bool(np.all((given >= 0) & (given < len(cases))))
+            case EntityType():
+                size = self.people.sizes[var.type]
+                right = given.dtype.kind in "iu" and bool(np.all((given >= -1) & (given < size)))
+            case _:
+                right = given.dtype.kind in "iu"
+        if not right:
+            raise ValueError(f"`{var.name}` does not hold such values")
+        return given.astype(np.int64) + OFFSET if isinstance(var.type, EntityType) else given
+
+    def save(self) -> dict[str, NDArray[Any]]:
+        """Copies of all arrays without rows that nobody has, and sizes."""
+        found = {f"entity {s.name}": np.array(n) for s, n in self.people.sizes.items()}
+        for i, v in enumerate(self.vars):
+            part = tuple(slice(OFFSET + self.people.sizes[k]) for k in v.keys)
+            found[v.name] = np.array(self.arrays[i][part])
+        return found
+
+    def load(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Have what `save` gave. Raises `KeyError` if it is of another system."""
+        if set(saved) != {v.name for v in self.vars} | {f"entity {s.name}" for s in self.people.sizes}:
+            raise KeyError("what was saved has other variables")
+        for s in self.people.sizes:
+            self.people.sizes[s] = int(saved[f"entity {s.name}"])
+            self._measure(s, self.people.least_room(s))
+        for i, v in enumerate(self.vars):
+            self.place(i, np.array(saved[v.name]))
+            for axis, key in enumerate(v.keys):
+                self._extend(i, axis, OFFSET + self.people.sizes[key], self.people.rooms[key])
+
+    def rows(self) -> Iterator[tuple[str, tuple[str, ...], Value]]:
+        """All cells by the names of their keys."""
+        for i, v in enumerate(self.vars):
+            for at in np.ndindex(*(OFFSET + self.people.sizes[k] for k in v.keys)):
+                keys = tuple(self.people.name(k, x) for k, x in zip(v.keys, at))
+                yield v.name, keys, self.people.decode(v.type, self.arrays[i][at])
+
+    def constant(self, c: Const) -> Any:
+        """What stands for a constant; texts stand for themselves."""
+        return self.people.encode(c.type, c.value) if not isinstance(c.type, MapType) else c.value
+
+
+def width(low: int, high: int) -> Any:
+    """The narrowest type for numbers between `low` and `high`."""
+    for narrow in _WIDTHS:
+        info = np.iinfo(narrow)
+        if info.min <= low and high <= info.max:
+            return np.dtype(narrow)
+    return np.dtype(np.int64)
