@@ -1,0 +1,137 @@
+"""Who votes against the others, again and again, together with the same ones: votes go in, evidence comes out.
+
+Of the last `SLOTS` proposals each bot's vote is remembered in two bits. A bot that votes by itself is in the minority
+of a proposal as often as all others, with probability q; a bot that wants something else than all others nearly always.
+The evidence for the second is the sum of the logarithms of what it makes more likely. The same way it is found out
+which two of those who are dissenting do so together: both are in the minority of a proposal with probability q * q, or
+nearly always if they follow one hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.portable_math import log
+
+Floats = NDArray[np.float64]
+Ids = NDArray[np.int64]
+Words = NDArray[np.uint64]
+
+SLOTS = 64
+STALE = 200
+"""A proposal on which nobody voted for so many ticks gives way to any other in its slot."""
+FEWEST = 10
+"""With fewer votes nobody knows yet what the minority is."""
+FEWEST_TIMES = 4
+"""Who was less often in the minority is not looked at."""
+LARGEST = 0.45
+"""Where more than this share is in the minority, to be in it means nothing."""
+ALWAYS = 0.9
+"""So often is in the minority who wants something else than all others, and so often do two vote alike that follow one
+hand."""
+SUSPECT = 8.0
+"""Nats of evidence from which on a bot is compared with others."""
+ALIKE = 3.0
+"""Nats of evidence from which on two of the suspects are held to act together."""
+MOST = 256
+"""So many bots are compared with each other."""
+UNIT = 64.0
+"""Evidence is counted in whole parts of 1 / UNIT nat: products of matrices of integers are exact in any order."""
+AGAINST = -147.0
+"""What it counts when such a bot is not in the minority, or one of two is and the other not: log(1 - ALWAYS)."""
+
+
+@dataclass(slots=True)
+class Votes:
+    """What was voted on the last proposals; proposal `p` has the slot `p % SLOTS`."""
+
+    voted: Words = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    yes: Words = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    proposal: Ids = field(default_factory=lambda: np.full(SLOTS, -1, dtype=np.int64))
+    last: Ids = field(default_factory=lambda: np.zeros(SLOTS, dtype=np.int64))
+    """The tick of the last vote."""
+
+
+def remember(votes: Votes, tick: int, voters: Any, proposals: Any, support: Any) -> None:
+    """Votes that were counted in this tick; who votes again has changed his mind."""
+    proposals = np.asarray(proposals, dtype=np.int64)
+    if not proposals.size:
+        return
+    slots = proposals % SLOTS
+    for p in np.unique(proposals).tolist():
+        slot = p % SLOTS
+        if votes.proposal[slot] != p:
+            if p < votes.proposal[slot] and tick - votes.last[slot] < STALE:
+                continue
+            votes.proposal[slot] = p
+            keep = ~np.uint64(1 << slot)
+            votes.voted &= keep
+            votes.yes &= keep
+        votes.last[slot] = tick
+    kept = votes.proposal[slots] == proposals
+    voters = np.asarray(voters, dtype=np.int64)[kept]
+    bits = np.uint64(1) << slots[kept].astype(np.uint64)
+    support = np.asarray(support)[kept].astype(np.bool_)
+    np.bitwise_or.at(votes.voted, voters, bits)
+    np.bitwise_and.at(votes.yes, voters, ~bits)
+    np.bitwise_or.at(votes.yes, voters[support], bits[support])
+
+
+def grow(votes: Votes, bots: int) -> None:
+    """There are more bots now."""
+    more = np.zeros(bots - len(votes.voted), dtype=np.uint64)
+    votes.voted = np.concatenate([votes.voted, more])
+    votes.yes = np.concatenate([votes.yes, more])
+
+
+def dissenters(votes: Votes, members: int) -> tuple[Ids, Floats]:
+    """The members that are in the minority far more often than others, and the evidence for each, in nats."""
+    words, weight = _minority(votes)
+    often = np.flatnonzero(_bits(words[:members]).sum(axis=1, dtype=np.uint8) >= FEWEST_TIMES)
+    minority, voted = _bits(words[often]).astype(np.float64), _bits(votes.voted[often]).astype(np.float64)
+    evidence = (minority @ weight + (voted - minority) @ np.where(weight > 0, AGAINST, 0.0)) / UNIT
+    found = evidence >= SUSPECT
+    return often[found], evidence[found]
+
+
+def partners(votes: Votes, bots: Ids) -> dict[int, list[int]]:
+    """For each of the bots the others among them that dissent together with it, if there are any.
+
+    At most `MOST` are compared: the first ones. The minority of a proposal is that of all its voters.
+    """
+    bots = bots[:MOST]
+    words, weight = _minority(votes)
+    minority = _bits(words[bots]).astype(np.float64)
+    voted = _bits(votes.voted[bots]) * (weight > 0)
+    # Both voted, and exactly one of them dissented.
+    one = minority @ voted.T
+    apart = one + one.T - 2.0 * (minority @ minority.T)
+    linked = (minority * weight) @ minority.T + AGAINST * apart >= ALIKE * UNIT
+    np.fill_diagonal(linked, False)
+    return {int(b): [int(o) for o in bots[row]] for b, row in zip(bots, linked) if row.any()}
+
+
+def _minority(votes: Votes) -> tuple[Words, Floats]:
+    """For each bot the slots in which it is in the minority, as bits; and for each slot the evidence in being there, in
+    units of 1 / `UNIT`: 0 where it means nothing."""
+    counts, ayes = (_bits(words).sum(axis=0, dtype=np.int64) for words in (votes.voted, votes.yes))
+    small = np.minimum(ayes, counts - ayes)
+    telling = (counts >= FEWEST) & (small > 0) & (small <= LARGEST * counts)
+    weight = np.zeros(SLOTS)
+    weight[telling] = np.rint(log(ALWAYS * counts[telling] / small[telling]) * UNIT)
+    few_ayes = ayes * 2 < counts
+    yes, no = _word(telling & few_ayes), _word(telling & ~few_ayes)
+    return (votes.yes & yes) | (votes.voted & ~votes.yes & no), weight
+
+
+def _word(bits: NDArray[np.bool_]) -> np.uint64:
+    return np.uint64(sum(1 << slot for slot in np.flatnonzero(bits).tolist()))
+
+
+def _bits(words: Words) -> NDArray[np.uint8]:
+    """A row for each word and a column for each slot."""
+    return np.unpackbits(words.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
