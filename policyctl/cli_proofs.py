@@ -75,9 +75,11 @@ def _is_bundle(path: Path) -> bool:
 def _replay_trace(trace: Path, policy: str) -> int:
     from policyctl.render_trace import render_trace
     from policyctl.to_views import trace_view
+    from policydsl.core.system import PropertyKind
     from policydsl.core.to_json import digest
-    from policydsl.interp import UnfitError, initial, start_faults, violated
+    from policydsl.interp import UnfitError, initial, violated
     from policydsl.interp import replay as differences
+    from policydsl.replay_words import describe_difference, describe_start_faults
     from policydsl.trace_json import MalformedError, from_json
 
     program = program_of(policy)
@@ -95,7 +97,8 @@ def _replay_trace(trace: Path, policy: str) -> int:
     known = {v.name for v in system.state}
     for name in (c.var for s in recorded.steps for c in s.changes if c.var not in known):
         raise click.ClickException(f"{trace} is no run of {policy}: there is no state variable `{name}`")
-    found = [*start_faults(system, recorded), *differences(system, recorded)]
+    found = describe_start_faults(system, recorded)
+    found += [f"step {d.at}, {x}" for d in differences(system, recorded) for x in describe_difference(d, system)]
     lines = list(render_trace(trace_view(system, recorded), own_paint()))
     if recorded.digest != digest(system):
         lines.append("the policy is not the one that this was recorded with")
@@ -103,10 +106,17 @@ def _replay_trace(trace: Path, policy: str) -> int:
     prop = next((p for p in system.properties if p.name == recorded.property), None)
     if prop is not None:
         at = violated(system, prop, recorded)
-        lines.append(f"`{prop.name}` holds all along" if at is None else f"`{prop.name}` is decided after {at} steps")
+        lines.append(f"`{prop.name}` {_outcome(prop.kind is PropertyKind.REACHABLE, at)}")
     lines.append("differs from the record" if found else "every decision and change is as recorded")
     write_out("\n".join(lines) + "\n")
     return REFUTED if found else OK
+
+
+def _outcome(reachable: bool, at: int | None) -> str:
+    if at is None:
+        return "is not reached" if reachable else "holds all along"
+    when = "in the initial state" if at == 0 else f"{'in' if reachable else 'by'} step {at}"
+    return f"is {'reached' if reachable else 'broken'} {when}"
 
 
 @commands.command(short_help="Discharge the obligations of proofs again.")

@@ -48,9 +48,9 @@ def property_view(system: System, outcome: Outcome) -> PropertyView:
                 assumptions=assumptions,
             )
         case Refuted(trace, reason):
-            return replace(common, how=reason, trace=trace_view(system, trace))
+            return replace(common, how=reason, trace=trace_view(system, replace(trace, property=prop.name)))
         case Witnessed(trace):
-            return replace(common, trace=trace_view(system, trace))
+            return replace(common, trace=trace_view(system, replace(trace, property=prop.name)))
         case Unknown(reason, cti):
             # A run that shows why a leads-to may wait for ever begins where the policy does.
             losing = None if prop.kind is PropertyKind.LEADS_TO else prop

@@ -6,7 +6,7 @@ It defines the meaning of the core: every other back end is tested against it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 
@@ -22,6 +22,7 @@ from policydsl.trace import Cell, Change, Decision, Step, Trace
 __all__ = [
     "EVERYONE_ELSE",
     "MEANING",
+    "Difference",
     "FaultError",
     "Request",
     "State",
@@ -32,6 +33,7 @@ __all__ = [
     "default_value",
     "evaluate",
     "initial",
+    "moved_cells",
     "replay",
     "request_fault",
     "run",
@@ -213,7 +215,21 @@ def states(system: System, trace: Trace) -> list[State]:
     return found
 
 
-def replay(system: System, trace: Trace) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Step number `at` of a trace, as it is `recorded` and as the system has it in the state `before`.
+
+    `fault` says why a run cannot even start; then the rest is None.
+    """
+
+    at: int
+    recorded: Step | None = None
+    computed: Step | None = None
+    before: State | None = None
+    fault: str = ""
+
+
+def replay(system: System, trace: Trace) -> list[Difference]:
     """Where the recorded decisions and changes differ from what the interpreter does: empty when they agree.
 
     Whether the run starts where the system does is another question: see `start_faults`.
@@ -221,17 +237,14 @@ def replay(system: System, trace: Trace) -> list[str]:
     try:
         state = initial(system, dict(trace.params), trace.start)
     except UnfitError as e:
-        return [f"start: {e}"]
+        return [Difference(0, fault=str(e))]
     found = []
     for i, s in enumerate(trace.steps, start=1):
         result = step(system, state, Request(s.action, dict(s.inputs)))
-        for what, recorded, computed in (
-            ("decision", s.decision, result.decision),
-            ("changes", s.changes, result.changes),
-        ):
-            # `repr` tells `True` from `1`.
-            if repr(recorded) != repr(computed):
-                found.append(f"step {i}, `{s.action}`: {what} recorded {recorded}, computed {computed}")
+        computed = replace(s, decision=result.decision, changes=result.changes)
+        # `repr` tells `True` from `1`.
+        if repr((s.decision, s.changes)) != repr((computed.decision, computed.changes)):
+            found.append(Difference(i, s, computed, state))
         state = result.state
     return found
 
@@ -239,12 +252,17 @@ def replay(system: System, trace: Trace) -> list[str]:
 def start_faults(system: System, trace: Trace) -> list[str]:
     """Why the run of `trace` does not begin in an initial state of `system`: empty when it does."""
     try:
-        state = initial(system, dict(trace.params), trace.start)
+        return [f"`{c.var}` starts with {c.value!r}" for c in moved_cells(system, trace)]
     except UnfitError as e:
         return [str(e)]
+
+
+def moved_cells(system: System, trace: Trace) -> list[Cell]:
+    """The cells that `trace` starts with otherwise than `system` can. Raises `UnfitError` as `initial` does."""
+    state = initial(system, dict(trace.params), trace.start)
     # SOUND: only free variables may differ; else a run from anywhere would pass for a counterexample.
     fixed = {v.name for v in system.state if v.init is not None}
-    return [f"`{c.var}` starts with {c.value!r}" for c in state.cells() if c.var in fixed]
+    return [c for c in state.cells() if c.var in fixed]
 
 
 def violated(system: System, prop: Property, trace: Trace) -> int | None:

@@ -113,7 +113,8 @@ PAGES: dict[str, Page] = {
     "E018": Page(
         "not a number",
         "Numbers are whole, of any size up to 60 digits, and may be grouped with `_`. Durations end in `ms`, "
-        "`s`, `m`, `h`, `d` or `w`, or have several such parts, the larger ones first: `1h30m`. There are no fractions: they make comparisons depend on rounding.",
+        "`s`, `m`, `h`, `d` or `w`, or have several such parts, the larger ones first: `1h30m`. There are no "
+        "fractions: they make comparisons depend on rounding.",
         "const SHARE = 0.5\n",
         "Count in a smaller unit.",
     ),

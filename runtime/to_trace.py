@@ -9,6 +9,7 @@ from policydsl.core.system import System
 from policydsl.core.to_json import digest
 from policydsl.core.types import Value
 from policydsl.interp import Request, replay, request_fault
+from policydsl.replay_words import describe_difference
 from policydsl.trace import Cell, Decision, Step, Trace
 from runtime.decision import Code
 from runtime.records import Entry, Event, Record, start_of
@@ -171,7 +172,7 @@ def replay_records(records: Iterable[Record], system: System) -> Replayed:
             others.append(f"records {first} to {last}: decided by another policy, {run.trace.digest}")
             continue
         compared += len(run.numbers)
-        for line in replay(system, run.trace):
-            number, _, rest = line.removeprefix("step ").partition(", ")
-            faults.append(f"record {run.numbers[int(number) - 1]}, {rest}" if number.isdigit() else line)
+        for d in replay(system, run.trace):
+            where = f"record {run.numbers[d.at - 1]}" if d.at else "start"
+            faults += [f"{where}: {text}" for text in describe_difference(d, system)]
     return Replayed(compared, tuple(faults), tuple(found.aside), tuple(others))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -248,7 +249,7 @@ def test_a_decision_that_the_policy_did_not_make_is_found(place: Path, capsys: p
     bent = to_bytes(replace(found, effect="allow", code="allowed"))
     put("bent.log", [*RECORDS[:3], bent, *RECORDS[4:]])
     shown = written(capsys, "replay", "bent.log", "gateway.policy", code=3)
-    assert shown.startswith("record 3, `send`: decision recorded")
+    assert re.match(r"record 3: at .* send\(.*\): recorded allow.*, now deny.* \(gateway\.policy:\d+\)\n", shown)
     assert "differs from the record" in shown
 
 

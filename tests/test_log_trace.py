@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -98,25 +99,31 @@ def test_the_trace_is_the_run_but_for_the_secrets() -> None:
 @pytest.mark.parametrize(
     ("n", "changes", "found"),
     [
-        (1, {"effect": "deny", "code": "denied.default", "changes": ()}, "record 1, `send`: decision"),
-        (1, {"rules": ()}, "record 1, `send`: decision"),
-        (1, {"changes": ()}, "record 1, `send`: changes"),
-        (3, {"reason": "no"}, "record 3, `send`: decision"),
-        (3, {"effect": "allow"}, "record 3, `send`: decision"),
-        (4, {"effect": "allow"}, "record 4, `send`: decision"),
-        (8, {"changes": (Change("strikes", ("s2",), 0, 2),)}, "record 8, `strike`: changes"),
-        (11, {"obligations": ()}, "record 11, `send`: decision"),
-        (12, {"reason": "out of it", "code": "request.missing_input"}, "record 12, `send`: decision"),
-        (3, {"changes": (Change("strikes", ("s1",), 0, 1),)}, "record 3: it is no permission"),
-        (1, {"code": "lockdown"}, "record 1: allowed with the code `lockdown`"),
+        (1, {"effect": "deny", "code": "denied.default", "changes": ()}, "recorded deny by all, now allow by all"),
+        (1, {"rules": ()}, "recorded allow, now allow by all"),
+        (1, {"changes": ()}, "what is remembered of the past: recorded no change, now "),
+        (3, {"reason": "no"}, "recorded deny by phishing: no, now deny by phishing: it hides its aim (example.policy:"),
+        (3, {"effect": "allow"}, "recorded allow by phishing: it hides its aim, now deny by phishing: "),
+        (4, {"effect": "allow"}, "recorded allow by shouting: human must approve: shouting, now pending by "),
+        (8, {"changes": (Change("strikes", ("s2",), 0, 2),)}, "recorded strikes[s2]: 0 -> 2, now strikes[s2]: 0 -> 1"),
+        (11, {"obligations": ()}, 'recorded no obligation, now notify(s2), log("sk-aaaa")'),
+        (
+            12,
+            {"reason": "out of it", "code": "request.missing_input"},
+            "recorded deny: out of it, now deny: no rule ",
+        ),
+        (3, {"changes": (Change("strikes", ("s1",), 0, 1),)}, "it is no permission, and yet something changed"),
+        (1, {"code": "lockdown"}, "allowed with the code `lockdown`, which is for denials"),
     ],
 )
 def test_what_was_bent_is_found_where_it_is(n: int, changes: dict[str, Any], found: str) -> None:
-    assert any(line.startswith(found) for line in differences(bent(n, **changes), SYSTEM))
+    lines = [line.partition(": ") for line in differences(bent(n, **changes), SYSTEM)]
+    told = [re.sub(r"^at \w+ \w+\(.*?\): ", "", text) for where, _, text in lines if where == f"record {n}"]
+    assert any(text.startswith(found) for text in told), told
 
 
 def test_a_record_left_out_shows_later() -> None:
-    assert any(line.startswith("record 9,") for line in differences([*RECORDS[:8], *RECORDS[9:]], SYSTEM))
+    assert any(line.startswith("record 9: ") for line in differences([*RECORDS[:8], *RECORDS[9:]], SYSTEM))
 
 
 @pytest.mark.parametrize("code", sorted(OF_ENFORCER))

@@ -23,6 +23,7 @@ from policydsl.core.from_json import MalformedError, from_data
 from policydsl.core.system import Expected, Property, PropertyKind, System
 from policydsl.core.to_json import digest
 from policydsl.interp import replay, start_faults, violated
+from policydsl.replay_words import describe_difference
 from policydsl.to_words import words
 from verifier.bounded import Limits
 from verifier.certificate import Certificate, FactRecord, ObligationRecord, PropertyRecord, text_digest
@@ -286,7 +287,8 @@ class _Checker:
         except MalformedError as error:
             yield f"its run cannot be read: {error}"
             return
-        yield from (f"its run: {f}" for f in [*start_faults(self.core, trace), *replay(self.core, trace)])
+        told = (f"step {d.at}: {text}" for d in replay(self.core, trace) for text in describe_difference(d, self.core))
+        yield from (f"its run: {f}" for f in [*start_faults(self.core, trace), *told])
         if trace.digest != digest(self.core):
             yield "its run is of another system"
         elif prop.kind is not PropertyKind.LEADS_TO and violated(self.core, prop, trace) != len(trace.steps):
