@@ -218,9 +218,9 @@ class Cells:
             wider[old:] = np.where(wider[old:] == 0, new, wider[old:])  # oneself: see NOTE(numbering)
         self.place(number, np.moveaxis(wider, 0, axis))
 
-    def inside(self, number: int) -> tuple[slice, ...]:
+    def inside(self, number: int) -> tuple[Any, ...]:
         """The part of a variable that is about individuals."""
-        return tuple(slice(OFFSET, OFFSET + self.people.sizes[k]) for k in self.vars[number].keys)
+        return (*(slice(OFFSET, OFFSET + self.people.sizes[k]) for k in self.vars[number].keys), ...)
 
     def visible(self, number: int) -> NDArray[Any]:
         """A variable as callers know it: a view that cannot be written to, or for individuals a copy."""

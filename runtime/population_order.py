@@ -206,10 +206,8 @@ def _without(value: Expr, own: Expr) -> Expr:
 
 def _group(var: StateVar, everything: Sequence[Expr], put: Put) -> tuple[tuple[Keys, ...], Group]:
     """All places at which `var` is touched."""
-    reads = [
-        e.args[1:] for e in subterms(*everything) if isinstance(e, Apply) and e.op is Op.SELECT and e.args[0] is var.ref
-    ]
-    reads = reads if var.keys else [()]
+    selects = [e for e in subterms(*everything) if isinstance(e, Apply) and e.op is Op.SELECT]
+    reads = [e.args[1:] for e in selects if e.args[0] is var.ref] if var.keys else [()]
     writes = [p.keys for p in put.parts]
     touched = tuple(dict.fromkeys((*reads, *writes)))
     at = {k: i for i, k in enumerate(touched)}
