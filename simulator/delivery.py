@@ -6,7 +6,7 @@ innocent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,8 @@ class Effects:
     answered: int = 0
     taken_over: int = 0
     leaked: int = 0
-    spam: int = 0
+    failed: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """The attackers who did not answer, or wrongly."""
 
 
 def dispatch(world: World, network: Network, around: Surroundings, tick_ms: int, sends: Sends, allowed: Bools) -> None:
@@ -104,7 +105,7 @@ def arrive(world: World, around: Surroundings, mail: Columns) -> Effects:
     # A secret that reaches an attacker is out; one that slips to an honest bot is not.
     leaked = int(np.count_nonzero(mail["secret"] & (kind > Kind.LAZY)))
     kept = int(np.count_nonzero(answers & request & (bots.kind[sender] <= Kind.LAZY)))
-    return Effects(len(sender), kept, len(victims), leaked, int(np.count_nonzero(mail["spam"] & honest)))
+    return Effects(len(sender), kept, len(victims), leaked, recipient[missed & (kind > Kind.LAZY)])
 
 
 def _answers(world: World, around: Surroundings, mail: Columns, number: NDArray[np.int64], reached: Bools) -> Bools:

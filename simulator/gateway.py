@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policydsl.core.types import EnumType
+from policydsl.core.types import EnumType, Value
 from runtime.columns import Bools
 from runtime.population import Population
 
@@ -53,6 +53,10 @@ class Asked:
 @dataclass(slots=True)
 class Gateway:
     enforcers: Sequence[Population]
+    params: dict[str, Value]
+    """Those of the first policy."""
+    ranges: Mapping[str, tuple[int, int]]
+    """What they may be."""
     now: int = 0
     """Milliseconds since the run began."""
     asked: list[Asked] = field(default_factory=list)
@@ -92,7 +96,7 @@ class Gateway:
 
     def parameter(self, name: str) -> int:
         """What a parameter of the first policy is now."""
-        return int(self.enforcers[0].params[name])
+        return int(self.params[name])
 
     def case(self, variable: str, name: str) -> int:
         """The code of a case of an enumeration, as it stands in the array of a state variable of the first policy."""
@@ -102,13 +106,22 @@ class Gateway:
 
     def size(self, sort: str) -> int:
         """So many individuals of a sort there are, or are reserved."""
-        return self.enforcers[0].sizes[sort]
+        return self.enforcers[0].size(sort)
 
     def grow(self, sort: str, count: int) -> None:
         """From now on there are so many individuals of a sort, wherever it occurs."""
         for enforcer in self.enforcers:
-            if sort in enforcer.sizes:
+            if sort in enforcer.people.sorts:
                 enforcer.grow(sort, count)
+
+    def reparameterise(self, chosen: Mapping[str, int]) -> None:
+        """From now on the first policy has other parameters; its state stays, as does what was asked."""
+        old = self.enforcers[0]
+        self.params |= chosen
+        new = Population(old.system, self.params, {name: old.size(name) for name in old.people.sorts})
+        new.load(old.save())
+        self.enforcers = [new, *self.enforcers[1:]]
+        self._home = {name: new if home is old else home for name, home in self._home.items()}
 
     def reason(self, action: str, guard: int) -> str:
         """Why a guard denies."""

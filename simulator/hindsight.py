@@ -17,6 +17,11 @@ from simulator.gateway import Gateway
 from simulator.measures import FIRST_HARM, HINDSIGHT, NAMES
 from simulator.world import NOBODY, Bools, Ids, Kind, World
 
+ALARMS = ("alarm", "detected")
+"""The kinds of happenings that say that something is held to be bad."""
+CLOSING = ("close", "decide")
+"""The actions that close an incident."""
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -87,6 +92,32 @@ def of_state(ledger: Ledger, world: World, gateway: Gateway, trusted: int, auc: 
     counts["reputation_honest"] = (total - of_ill) / good if good else float("nan")
     counts["reputation_malicious"] = of_ill / ill if ill else float("nan")
     counts["reputation_auc"] = area(reputation, attackers) if auc else float("nan")
+
+
+def of_happenings(ledger: Ledger, world: World, happenings: list[Happening], gateway: Gateway) -> None:
+    """Counts alarms and incidents, and what was denied."""
+    counts = ledger.counts
+    for h in happenings:
+        if h.kind in ALARMS:
+            counts["alarms"] += 1
+            counts["alarms_false"] += not _is_harmful(world, h)
+        elif h.kind == "closed":
+            counts["incidents_closed"] += 1
+    for one in gateway.asked:
+        counts["denied"] += int(np.count_nonzero(~one.answers.allowed))
+        if one.action == "report":
+            counts["incidents_opened"] += one.answers.count
+    opened, closed = int(gateway.tallies["report"][0]), 0
+    for action in CLOSING:
+        closed += int(gateway.tallies[action][0])
+    counts["incidents_open"] = float(opened - closed)
+
+
+def _is_harmful(world: World, h: Happening) -> bool:
+    if h.number < 0:
+        return False
+    known = {"bot": world.malicious, "skill": world.skills.harmful, "link": world.links.harmful}
+    return bool(known[h.subject][h.number]) if h.subject in known else False
 
 
 def area(score: NDArray[np.int64], bad: Bools) -> float:

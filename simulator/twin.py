@@ -67,12 +67,12 @@ def enforcers(scenario: Scenario, systems: Sequence[System], draw: Draw) -> list
         "Link": BENIGN_LINKS + HARMFUL_LINKS,
         "Channel": len(scenario.channels),
     }
-    found = [Population(ecosystem, _params(ecosystem, scenario.parameters), sizes, start(scenario, ecosystem, draw))]
+    found = [Population(ecosystem, params_of(ecosystem, scenario.parameters), sizes, start(scenario, ecosystem, draw))]
     humans = np.zeros(who.all, dtype=np.bool_)
     humans[who.human] = True
     for system in others:
         groups = {v.name: humans for v in system.state if v.name == "Humans"}
-        found.append(Population(system, _params(system, {}), {"Agent": who.all, "Incident": GROWTH}, groups))
+        found.append(Population(system, params_of(system, {}), {"Agent": who.all, "Incident": GROWTH}, groups))
     return found
 
 
@@ -104,5 +104,5 @@ def start(scenario: Scenario, system: System, draw: Draw) -> dict[str, NDArray[A
     }
 
 
-def _params(system: System, chosen: Mapping[str, int]) -> dict[str, Any]:
+def params_of(system: System, chosen: Mapping[str, int]) -> dict[str, Any]:
     return {p.name: chosen.get(p.name, p.default.value) for p in system.params}

@@ -29,9 +29,9 @@ FAULTS = (Fault.SILENT, Fault.EQUIVOCATE, Fault.CONFLICT, Fault.DELAY, Fault.LIE
 @dataclass(slots=True)
 class Protocol:
     committee: list[int] = field(default_factory=list)
-    """3f+1 bots; the first leads."""
-    elected: int = -1
-    """The tick of the last election."""
+    """3f+1 bots; the first leads. Nobody before the first election."""
+    waiting: list[str] = field(default_factory=list)
+    """What it has not decided yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,10 @@ class Agreement:
     messages: int
 
 
-def hold_election(protocol: Protocol, draw: Draw, tick: int, eligible: Ids, reputation: Ids, f: int) -> None:
-    """A committee in proportion to reputation, of those who are eligible; the old one stays if there are too few."""
-    if np.count_nonzero(reputation) >= 3 * f + 1:
-        protocol.committee = [int(b) for b in elect(draw, eligible, reputation, f)]
-    protocol.elected = tick
+def elected(draw: Draw, eligible: Ids, reputation: Ids, f: int) -> list[int]:
+    """A committee in proportion to reputation; of fewer members if there are not enough with any."""
+    f = min(f, (int(np.count_nonzero(reputation)) - 1) // 3)
+    return [int(b) for b in elect(draw, eligible, reputation, f)] if f >= 1 else []
 
 
 def agree(
@@ -56,6 +55,8 @@ def agree(
 ) -> Agreement:
     """Puts texts to the committee. `byzantine` says of each member of the ecosystem whether it is a traitor."""
     members = protocol.committee
+    if not members:
+        return Agreement((-1,) * len(texts), 0, 0, 0)
     faults = {place: FAULTS[bot % len(FAULTS)] for place, bot in enumerate(members) if byzantine[bot]}
     # Each batch has its own clock, on which the partitions of the run are where they are seen from now.
     asked = [Submission(0, members[i % len(members)], text) for i, text in enumerate(texts)]

@@ -1,0 +1,134 @@
+"""A tick of governance: proposals and amendments go up to the committee, and what it decided comes down into force.
+
+With the Coordination agent, its committee decides, is elected anew, and is replaced when it fails. Without, there is
+the committee of the first day, whoever sits in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simulator.agents import coordination
+from simulator.gateway import Gateway
+from simulator.hindsight import Ledger
+from simulator.layers import community, meta, protocol
+from simulator.layers.community import Community
+from simulator.layers.meta import Meta
+from simulator.layers.protocol import Protocol
+from simulator.network import Network
+from simulator.scenario import Scenario
+from simulator.surroundings import Surroundings
+from simulator.world import Bools, World
+
+EXECUTE, SET = "execute", "set"
+"""What the committee is asked for: `execute NUMBER`, `set PARAMETER VALUE`."""
+
+
+@dataclass(slots=True)
+class Layers:
+    """The layers that decide; the agent layer is a part of the world."""
+
+    community: Community = field(default_factory=Community)
+    protocol: Protocol = field(default_factory=Protocol)
+    meta: Meta = field(default_factory=Meta)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the committee brought into force in a tick."""
+
+    executed: tuple[tuple[int, int, int], ...] = ()
+    """Proposal, when it was submitted and when executed, in milliseconds."""
+    amendments: tuple[tuple[str, int], ...] = ()
+
+
+def govern(
+    scenario: Scenario,
+    layers: Layers,
+    world: World,
+    gateway: Gateway,
+    network: Network,
+    around: Surroundings,
+    ledger: Ledger,
+    reviewer: int,
+    team: coordination.State | None,
+    traitors: Bools,
+) -> Decided:
+    progress = community.propose(scenario, world, gateway, around, layers.community, 0)
+    community.tally(world, gateway, layers.community, progress)
+    wanted = [f"{EXECUTE} {p}" for p in community.due(world, gateway, layers.community)]
+    wanted += _amendments(layers.meta, gateway, around)
+    if team is None:
+        texts, took = _by_first_committee(scenario, layers.protocol, gateway, network, around, ledger, wanted, traitors)
+    else:
+        for text in wanted:
+            coordination.propose(team, text, around.tick)
+        texts = coordination.taken(team)
+        took = [0] * len(texts)
+    decided = _carry_out(layers, world, gateway, ledger, texts, took)
+    community.judge(world, gateway, layers.community, reviewer, progress)
+    if around.tick % scenario.epoch.merkle == 0:
+        gateway.ask("decay")
+    ledger.add("proposals_submitted", progress.submitted)
+    ledger.add("defeated", progress.defeated)
+    ledger.counts["proposals_open"] = float(len(layers.community.voting))
+    meta.watch(layers.meta, progress.approved, progress.defeated, progress.judged_good, progress.judged_bad)
+    return decided
+
+
+def _amendments(found: Meta, gateway: Gateway, around: Surroundings) -> list[str]:
+    amendment = meta.consider(found, around.tick, gateway.params, gateway.ranges)
+    return [] if amendment is None else [f"{SET} {amendment.parameter} {amendment.value}"]
+
+
+def _by_first_committee(
+    scenario: Scenario,
+    found: Protocol,
+    gateway: Gateway,
+    network: Network,
+    around: Surroundings,
+    ledger: Ledger,
+    wanted: Sequence[str],
+    traitors: Bools,
+) -> tuple[list[str], list[int]]:
+    """What the committee of the first day decides, and how long it took for it."""
+    if not found.committee:
+        reputation = gateway.read("reputation")[around.everybody]
+        draw = around.draw("election")
+        found.committee = protocol.elected(draw, around.everybody, reputation, scenario.committee_faults)
+    found.waiting = list(dict.fromkeys([*found.waiting, *wanted]))
+    if not found.waiting or around.tick % protocol.EVERY:
+        return [], []
+    agreed = protocol.agree(found, network, around.draw("consensus"), found.waiting, traitors, around.now)
+    ledger.add("consensus_violations", agreed.violations)
+    done = [(text, ms) for text, ms in zip(found.waiting, agreed.took, strict=True) if ms >= 0]
+    ledger.add("consensus_decisions", len(done))
+    ledger.add("consensus_ms", sum(ms for _, ms in done))
+    found.waiting = [text for text, ms in zip(found.waiting, agreed.took, strict=True) if ms < 0]
+    return [text for text, _ in done], [ms for _, ms in done]
+
+
+def _carry_out(
+    layers: Layers, world: World, gateway: Gateway, ledger: Ledger, texts: Sequence[str], took: Sequence[int]
+) -> Decided:
+    numbers, at, amendments = [], [], []
+    for text, ms in zip(texts, took, strict=True):
+        match text.split():
+            case ["execute", number]:
+                numbers.append(int(number))
+                at.append(gateway.now + ms)
+            case ["set", name, value]:
+                amendments.append((name, int(value)))
+    due, when = np.array(numbers, dtype=np.int64), np.array(at, dtype=np.int64)
+    done = community.execute(world, gateway, layers.community, due, when)
+    good = int(np.count_nonzero(world.proposals.good[done]))
+    ledger.add("executed", len(done))
+    ledger.add("good_executed", good)
+    ledger.add("bad_executed", len(done) - good)
+    ledger.add("amendments", len(amendments))
+    submitted, executed = world.proposals.submitted[done], world.proposals.executed[done]
+    rows = zip(done.tolist(), submitted.tolist(), executed.tolist(), strict=True)
+    return Decided(tuple(rows), tuple(amendments))
