@@ -62,6 +62,7 @@ class Enforcer(_Enforcer):
         unproved: bool = False,
         shadow: bool = False,
         tolerance: float = 1.0,
+        retention: float | None = None,
         clock: Callable[[], int] | None = None,
         meter: Meter | None = None,
         sign: str | Path | None = None,
@@ -74,6 +75,8 @@ class Enforcer(_Enforcer):
         - `key`: a file with a public key (PEM): only a bundle that this key has signed is taken.
         - `sign`: a file with a private key (PEM), with which the head of the decision log is signed now and then.
         - `tolerance`: seconds that the clock may be behind the last decision.
+        - `retention`: seconds after which `sweep` forgets keys and ended reservations; None: it never does. It must be
+          longer than anybody may retry.
         - the rest: see `runtime.settings.Settings`. `given` and `params` may leave out the name of the policy when
           there is only one.
 
@@ -90,6 +93,7 @@ class Enforcer(_Enforcer):
             clock=clock or milliseconds,
             fresh=lambda: secrets.token_urlsafe(12),
             tolerance=int(tolerance * 1000),
+            retention=None if retention is None else int(retention * 1000),
             handlers=dict(handlers or {}),
             promised=frozenset(promised),
             given=_by_policy(given, found),
@@ -137,10 +141,12 @@ class Enforcer(_Enforcer):
         return reserve(self, action, inputs, key)
 
     def sweep(self) -> list[tuple[str, Decision]]:
-        """Let expire what the policy says is old enough, and deny what nobody has answered in time; to be called now
-        and then. The reservations that expired, and the answers."""
+        """Let expire what the policy says is old enough, deny what nobody has answered in time, and forget what is
+        older than `retention`; to be called now and then. The reservations that expired, and the answers."""
         self.close_questions()
-        return sweep(self)
+        expired = sweep(self)
+        self.forget()
+        return expired
 
     def guard(self, action: str, **fixed: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Decorates a function, plain or `async`: called only if `action` is allowed with its arguments as inputs.

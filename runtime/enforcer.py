@@ -10,7 +10,7 @@ from dataclasses import replace
 from inspect import iscoroutine
 from typing import Any, TypeAlias, TypeVar
 
-from runtime import keys, questions
+from runtime import held, keys, questions
 from runtime.bundle import Bundle, BundleError, ForgedError
 from runtime.decision import Code, Decision
 from runtime.desk import UNREADABLE, denied
@@ -168,7 +168,7 @@ class Enforcer:
         kept = keys.find(tx, key)
         if kept is None:
             decision = office.decide(tx, asked, key, NOBODY, phase)
-            keys.keep(tx, key, keys.Kept(digest, decision, office.handled(decision)))
+            keys.keep(tx, key, keys.Kept(digest, decision, office.handled(decision), office.time()))
             return decision, bool(decision.obligations)
         if kept.request != digest:
             return self._refused(tx, asked, Code.KEY_REUSED, "the key was used for another request"), False
@@ -334,6 +334,13 @@ class Enforcer:
     def close_questions(self) -> None:
         """Deny what nobody has answered in time."""
         self.look(lambda tx: questions.close_late(self._office, tx), None)
+
+    def forget(self) -> int:
+        """Remove keys and ended reservations that are older than `settings.retention`; how many keys there were."""
+        retention, time = self.settings.retention, self._office.time
+        if retention is None:
+            return 0
+        return self.look(lambda tx: keys.forget(tx, time() - retention, held.forget(tx, time() - retention)), 0)
 
     def answer(self, ticket: str, approved: bool, by: str) -> Decision:
         """Answer the question `ticket`: the request is decided again, now, and if it is allowed it has happened.

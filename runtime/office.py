@@ -167,6 +167,8 @@ class Office:
 
     def load(self, bundle: Bundle | BundleError) -> None:
         """Begin with a bundle. What the store has is taken over when it is first held."""
+        if self.settings.retention is not None and self.settings.retention <= 0:
+            raise SettingsError("`retention` is how long to remember, and that is more than nothing")
         if self.settings.sign is not None:
             try:
                 self._signer = read_private(self.settings.sign)
@@ -244,7 +246,7 @@ class Office:
             settled = replace(settled, decision=decision)
         decision = ledger.enter(tx, way, settled, asked.given, granted, now, at, key, shadow)
         if phase is not NO_PHASE and decision.effect == "allow" and settled.inputs is not None:
-            held.note(tx, phase, way.policy.policy.system, way.action.name, settled.inputs, decision)
+            held.note(tx, phase, way.policy.policy.system, way.action.name, settled.inputs, decision, at)
         return decision
 
     def _settled(self, way: Way, asked: Asked, now: int, at: int, granted: Mapping[str, Value]) -> Settled:

@@ -45,6 +45,8 @@ class Settings:
     - `officers` may enter and lift lockdown.
     - `unproved`: run a bundle whose promises are not all proved; each decision says so.
     - `shadow`: decide and record, but enforce nothing.
+    - `retention`: how long `forget` leaves keys and ended reservations alone, in milliseconds; None: for ever. A
+      request that comes again later under its key is a new one.
     - `meter` takes notes of all decisions.
     - `sign`: a private key (PEM) with which the head of the log is signed, at the end and every `sign_every` records.
     """
@@ -61,6 +63,7 @@ class Settings:
     officers: Sequence[str] = ()
     unproved: bool = False
     shadow: bool = False
+    retention: int | None = None
     meter: Meter | None = None
     sign: str | None = None
     sign_every: int = 1_000

@@ -10,14 +10,17 @@ from enforcing import (
     OUTBOX,
     Clock,
     audit,
+    bundle,
     content,
     enforcer,
     entries,
     events,
+    mail,
     memory,
     outbox,
     records,
     same_as_store,
+    settings,
     system,
 )
 
@@ -312,3 +315,38 @@ def test_what_was_reserved_under_another_policy() -> None:
     assert second.commit(cost=1).allowed
     assert "migrated" in events(store)
     audit(store)
+
+
+def test_what_is_over_is_forgotten_after_a_while(store: Store | None) -> None:
+    clock = Clock()
+    e = outbox(store, clock, retention=1_000)
+    assert call(e, "ended", most=5).commit(cost=5).allowed
+    assert call(e, "open", most=5).allowed
+    assert e.decide("send", key="bill", **mail()).allowed
+    asked = e.decide("send", key="asked", **mail(to="stranger"))
+    clock.now += 1_000
+    assert e.decide("send", key="late", **mail()).allowed
+    assert e.forget() == 0
+    clock.now += 1
+    assert e.forget() == 2
+    assert e.decide("send", key="bill", **mail()).repeated is False  # another request, then
+    assert e.decide("send", key="late", **mail()).repeated
+    assert e.decide("send", key="asked", **mail(to="stranger")).ticket == asked.ticket
+    assert call(e, "open", most=5).again
+    assert call(e, "open", most=5).commit(cost=1).allowed
+    assert end(e, "ended", "commit", {}).reason == "there is no reservation `ended`"
+    clock.now += 900
+    assert e.forget() == 0
+    assert call(e, "open", most=5).again  # it has ended just now
+    if store is not None:
+        audit(store, OUTBOX)
+
+
+def test_nothing_is_forgotten_unasked(store: Store | None) -> None:
+    clock = Clock()
+    e = outbox(store, clock)
+    assert call(e, "k", most=5).commit(cost=5).allowed
+    clock.now += 10**12
+    assert e.forget() == 0
+    assert call(e, "k", most=5).again
+    assert Enforcer(bundle(OUTBOX), store, settings(retention=0)).decide("look", principal="a").code is Code.BUNDLE
