@@ -23,7 +23,7 @@ class Log:
         """A tick is over."""
         tree = Frontier.from_bytes(bytes.fromhex(self.frontier)) if self.frontier else Frontier()
         leaf = leaf_hash(record(tick, asked))
-        tree.append_leaf(leaf)
+        tree.append_hash(leaf)
         self.leaves.append(leaf.hex())
         self.frontier = tree.to_bytes().hex()
 
