@@ -64,7 +64,7 @@ def gateway(members: int, capacity: int = 16) -> Gateway:
         start={"Humans": who >= members + len(ORDER)},
     )
     params = {p.name: p.default.value for p in twin.params} | PARAMS
-    return Gateway([Population(twin, params, sizes, start), incidents], params)
+    return Gateway([Population(twin, params, sizes, start), incidents], params, {})
 
 
 @dataclass

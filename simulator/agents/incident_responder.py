@@ -106,14 +106,14 @@ def _open(state: State, view: View, alerts: list[Alert]) -> None:
         return
     book = state.book
     found: list[Alert] = []
+    again: list[int] = []
     settled = [view.gateway.read(name) for name in SIZED_BY]
     for alert in alerts:
         column = COLUMN[alert.subject]
         this = key(column, alert.number)
         number = book.at_work.get(this)
         if number is not None:
-            if number < book.count:
-                book.alerts[number] += 1
+            again.append(number)
             continue
         inside = 0 <= alert.number < len(settled[column]) and alert.kind in KINDS
         if not inside or settled[column][alert.number] or state.rests.get(this, -1) > view.tick:
@@ -123,6 +123,7 @@ def _open(state: State, view: View, alerts: list[Alert]) -> None:
         found.append(alert)
     if found:
         _report(state, view, found)
+    np.add.at(book.alerts, again, 1)
 
 
 def _report(state: State, view: View, alerts: list[Alert]) -> None:
