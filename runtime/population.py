@@ -29,6 +29,7 @@ from runtime.population_cells import Cells, Individuals, UnsupportedError
 from runtime.population_code import HELPERS, of_words
 from runtime.population_rounds import first_failing, waiting
 from runtime.population_store import put_all
+from runtime.to_python import Names
 
 __all__ = ["EFFECTS", "Population", "Stepped", "UnsupportedError", "Words", "words"]
 
@@ -99,7 +100,7 @@ class Population:
         exec(compile(self.source, f"<{system.name}>", "exec"), self._scope)  # noqa: S102
         self._acts = {p.action.name: _Act(p, self.cells) for p in plans}
         if start:
-            self._begin(start)
+            self._begin(start, names)
 
     def step(self, action: str, now: int = 0, inputs: Mapping[str, Any] | None = None) -> Stepped:
         """Decide requests of `action` at the time `now`, one after the other, and do those that are allowed.
@@ -224,15 +225,17 @@ class Population:
         for row, values in zip(left.tolist(), zip(*given.lists(left)) if given.values else [()] * len(left)):
             guard[row] = single(kind, now, *values)
 
-    def _begin(self, start: Mapping[str, Any]) -> None:
+    def _begin(self, start: Mapping[str, Any], names: Names) -> None:
         for name, value in start.items():
             self.cells.begin(self.cells.numbers[name], value)
         sums = [s for s in self.system.sums if s.var in start or not reads(s.body).isdisjoint(start)]
         if sums:
             # SOUND: a running sum is what its terms say, whatever `start` claims.
             writes = tuple(Write(s.var, s.keys, total_of(s.bound, s.body), s.keys) for s in sums)
-            names = names_for(self.system, self.cells)
-            only = replace(self.system, actions=(Action("start", (), (), writes),))
-            scope = {**self._scope, **names.constants}
-            exec(compile(plan(only, 0, self.cells, names).text, "<start>", "exec"), scope)  # noqa: S102
-            scope["s0"](np.int64, 0)
+            number = len(self.system.actions)
+            only = replace(self.system, actions=(*self.system.actions, Action("", (), (), writes)))
+            text = plan(only, number, self.cells, names).text
+            self._scope.update(names.constants)
+            # Into the one scope, where arrays are replaced when they must be wider.
+            exec(compile(text, "<start>", "exec"), self._scope)  # noqa: S102
+            self._scope[f"s{number}"](np.int64, 0)

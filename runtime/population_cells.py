@@ -224,10 +224,10 @@ class Cells:
 
     def visible(self, number: int) -> NDArray[Any]:
         """A variable as callers know it: a view that cannot be written to, or for individuals a copy."""
-        found = self.arrays[number][self.inside(number)]
+        found: NDArray[Any] = self.arrays[number][self.inside(number)]
         if isinstance(self.vars[number].type, EntityType):
-            return found.astype(np.int64) - OFFSET
-        found = found.view()
+            moved: NDArray[Any] = found.astype(np.int64) - OFFSET
+            return moved
         found.flags.writeable = False
         return found
 
