@@ -135,6 +135,8 @@ class _File:
             c.execute("COMMIT")
         except FAULTS as fault:
             raise self._fault(fault) from fault
+        if None in draft.notes.values():
+            self._empty_wal()
 
     def rollback(self) -> None:
         try:
@@ -153,6 +155,8 @@ class _File:
         connection = sqlite3.connect(self.path, timeout=POLL, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA synchronous={synchronous}")
+            # What is removed (a question with a secret in it) is overwritten, not only forgotten.
+            connection.execute("PRAGMA secure_delete=ON")
             # Apple's fsync does not reach the disk without; elsewhere these do nothing.
             connection.execute("PRAGMA fullfsync=ON")
             connection.execute("PRAGMA checkpoint_fullfsync=ON")
@@ -177,9 +181,18 @@ class _File:
             self._check_kind()
             self._check_records()
             c.execute("COMMIT")
+            self._empty_wal()
         except BaseException:
             self.rollback()
             raise
+
+    def _empty_wal(self) -> None:
+        """Have nothing more in the WAL of what was removed, unless others use it just now: then later, or when the last
+        one closes it."""
+        try:
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except FAULTS:
+            pass  # the hold was kept
 
     def _check_kind(self) -> None:
         c = self.connection

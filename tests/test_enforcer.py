@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ from runtime.enforcer import Enforcer
 from runtime.records import Entry
 from runtime.reservations import reserve
 from runtime.store import Store
+from runtime.store_sqlite import SqliteStore
 
 
 class Away:
@@ -545,6 +547,38 @@ def test_a_secret_does_not_get_out(store: Store | None) -> None:
             assert not any(b"abcdef" in r for r in tx.since(0))
             assert not any(b"abcdef" in note for kind in ("key", "reservation") for _, note in tx.notes(kind))
         audit(store, OUTBOX)
+
+
+SECRET = "sk-abcdefgh"
+
+
+def anywhere(folder: Path) -> bool:
+    return any(SECRET.encode() in file.read_bytes() for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("how", ["answered", "refused", "too late"])
+def test_a_secret_that_people_are_asked_about_is_gone_when_they_have_answered(tmp_path: Path, how: str) -> None:
+    clock = Clock()
+    store, other = SqliteStore(tmp_path / "x.db"), SqliteStore(tmp_path / "x.db")
+    e, second = outbox(store, clock), outbox(other, clock)
+    long = "long " * 5_000  # on pages of its own, which are left alone when they are free
+    d = e.decide("send", key="k", **mail(f"{long} {SECRET}", to="stranger"))
+    assert second.decide("look", principal="a").allowed
+    assert (d.effect, anywhere(tmp_path)) == ("approve", True)
+    match how:
+        case "answered":
+            assert second.answer(d.ticket, True, "carol").transform == (("text", f"{long} [key]"),)
+        case "refused":
+            assert second.answer(d.ticket, False, "carol").effect == "deny"
+        case _:
+            clock.now += 700_000
+            second.close_questions()
+    assert e.questions() == []
+    assert not anywhere(tmp_path)
+    audit(store, OUTBOX)
+    store.close()
+    other.close()
+    assert not anywhere(tmp_path)
 
 
 def test_what_redaction_makes_is_decided_again() -> None:
