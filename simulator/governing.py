@@ -102,13 +102,14 @@ def _by_first_committee(
     found.waiting = list(dict.fromkeys([*found.waiting, *wanted]))
     if not found.waiting or around.tick % protocol.EVERY:
         return [], []
-    agreed = protocol.agree(found, network, around.draw("consensus"), found.waiting, traitors, around.now)
+    agreed = protocol.agree(found.committee, network, around.draw("consensus"), found.waiting, traitors, around.now)
     ledger.add("consensus_violations", agreed.violations)
-    done = [(text, ms) for text, ms in zip(found.waiting, agreed.took, strict=True) if ms >= 0]
-    ledger.add("consensus_decisions", len(done))
-    ledger.add("consensus_ms", sum(ms for _, ms in done))
-    found.waiting = [text for text, ms in zip(found.waiting, agreed.took, strict=True) if ms < 0]
-    return [text for text, _ in done], [ms for _, ms in done]
+    if agreed.took is None:
+        return [], []
+    ledger.add("consensus_decisions", 1)
+    ledger.add("consensus_ms", agreed.took)
+    texts, found.waiting = found.waiting, []
+    return texts, [agreed.took] * len(texts)
 
 
 def _carry_out(

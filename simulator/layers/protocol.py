@@ -15,14 +15,15 @@ from simulator.consensus.byzantine import Fault
 from simulator.consensus.elect import elect
 from simulator.consensus.outcome import Submission
 from simulator.consensus.run import decide
+from simulator.consensus.state import settings_for
 from simulator.network import Network
 from simulator.random_streams import Draw
 from simulator.world import Bools, Ids
 
 EVERY = 10
 """Ticks between batches."""
-PATIENCE = 30_000
-"""Milliseconds after which a batch that the committee could not decide is put to it again, in the next batch."""
+TIMEOUTS = 8
+"""A batch is given up after so many time-outs of a leader, and put to the committee again."""
 FAULTS = (Fault.SILENT, Fault.EQUIVOCATE, Fault.CONFLICT, Fault.DELAY, Fault.LIE)
 
 
@@ -36,12 +37,11 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What the committee made of a batch: for each text the milliseconds until it was certain, or -1."""
+    """What the committee made of a batch."""
 
-    took: tuple[int, ...]
+    took: int | None
+    """Milliseconds until it was certain, if it ever was."""
     violations: int
-    traitors: int
-    messages: int
 
 
 def elected(draw: Draw, eligible: Ids, reputation: Ids, f: int) -> list[int]:
@@ -51,22 +51,16 @@ def elected(draw: Draw, eligible: Ids, reputation: Ids, f: int) -> list[int]:
 
 
 def agree(
-    protocol: Protocol, network: Network, draw: Draw, texts: Sequence[str], byzantine: Bools, now: int
+    members: Sequence[int], network: Network, draw: Draw, texts: Sequence[str], byzantine: Bools, now: int
 ) -> Agreement:
-    """Puts texts to the committee. `byzantine` says of each member of the ecosystem whether it is a traitor."""
-    members = protocol.committee
+    """Puts a batch to a committee at the millisecond `now`. `byzantine` says of each member of the ecosystem whether it
+    is a traitor."""
     if not members:
-        return Agreement((-1,) * len(texts), 0, 0, 0)
+        return Agreement(None, 0)
     faults = {place: FAULTS[bot % len(FAULTS)] for place, bot in enumerate(members) if byzantine[bot]}
-    # Each batch has its own clock, on which the partitions of the run are where they are seen from now.
-    asked = [Submission(0, members[i % len(members)], text) for i, text in enumerate(texts)]
-    outcome = decide(members, _seen_from(network, now), draw, asked, faults=faults, until=PATIENCE)
-    took = tuple(-1 if d.certain is None else d.certain for d in outcome.decisions)
-    return Agreement(took, len(outcome.violations), len(faults), outcome.delivered)
-
-
-def _seen_from(network: Network, now: int) -> Network:
-    if not network.partitions:
-        return network
-    moved = tuple(type(p)(max(0, p.begin - now), p.end - now, p.groups) for p in network.partitions if p.end > now)
-    return Network(network.latency, network.loss, network.duplicates, moved, network.holds)
+    settings = settings_for(network.latency)
+    asked = [Submission(now, members[0], "\n".join(texts))]
+    until = now + TIMEOUTS * settings.timeout
+    outcome = decide(members, network, draw, asked, faults=faults, settings=settings, until=until)
+    certain = outcome.decisions[0].certain
+    return Agreement(None if certain is None else certain - now, len(outcome.violations))
