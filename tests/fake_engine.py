@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +17,17 @@ from simulator.scenario import Scenario, check_parameters
 from simulator.snapshot import digest, restore, save
 
 BEGIN = "fake_engine:begin"
-RANGES = {"QUORUM": (1, 1_000_000), "DECAY": (0, 1000), "VOTING_PERIOD": (1, 10**9), "TIMELOCK": (0, 10**9)}
+RANGES = {
+    "QUORUM": (1, 1_000_000),
+    "DECAY": (0, 1000),
+    "VOTING_PERIOD": (1, 10**9),
+    "TIMELOCK": (0, 10**9),
+    "PROPOSE_THRESHOLD": (1, 1000),
+    "PROPOSAL_REWARD": (0, 1000),
+    "PROPOSAL_PENALTY": (0, 1000),
+}
+
+DEFAULTS = {"QUORUM": 300, "PROPOSE_THRESHOLD": 100, "PROPOSAL_PENALTY": 20}
 
 
 @dataclass(slots=True)
@@ -42,6 +53,12 @@ class Fake:
     run: int
     state: State
 
+    system: ClassVar[Any] = SimpleNamespace(
+        params=[
+            SimpleNamespace(name=n, low=a, high=b, default=SimpleNamespace(value=DEFAULTS.get(n, 10)))
+            for n, (a, b) in RANGES.items()
+        ]
+    )
     policies: ClassVar[dict[str, str]] = {"twin.ecosystem": "0" * 16}
 
     @property
