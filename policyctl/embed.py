@@ -226,12 +226,18 @@ def policies_for_trial(path: str | Path, given: Mapping[str, Any] | None) -> Pol
 
 
 def _by_policy(chosen: Mapping[str, Any] | None, bundle: Bundle | BundleError) -> dict[str, dict[str, Any]]:
+    """What is chosen for variables and parameters, by policy. One need not be named where no other has the variable."""
     if not chosen or isinstance(bundle, BundleError):
         return {}
-    names = {p.system.name for p in bundle.policies}
-    if len(names) == 1 and not chosen.keys() & names:
-        return {names.pop(): dict(chosen)}
-    return {name: dict(values) if isinstance(values, Mapping) else values for name, values in chosen.items()}
+    names = {p.system.name: {v.name for v in (*p.system.state, *p.system.params)} for p in bundle.policies}
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in chosen.items():
+        owners = [policy for policy, its in names.items() if name in its or len(names) == 1]
+        if name in names or len(owners) != 1:
+            found[name] = {**found.get(name, {}), **value} if isinstance(value, Mapping) else value
+        else:
+            found.setdefault(owners[0], {})[name] = value
+    return found
 
 
 class _Late:

@@ -13,6 +13,9 @@ from runtime.desk import read_inputs, settle
 from runtime.inputs import InputError, by_enforcer, told_apart
 from runtime.policies import Policies
 
+_OWN = ("action", "inputs", "at", "key")
+"""What stands in a line beside the inputs of a request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -27,18 +30,23 @@ class Recorded:
 def read_line(line: str, number: int) -> Recorded | None:
     """The request in a line of JSON; None for a line of a decision log that is none. Raises `MalformedError`.
 
-    A request is `{"action": …, "inputs": {…}}`, with the time as the input `now` or beside, as `at`. A line of a
-    decision log has it one level deeper.
+    A request is `{"action": …, "inputs": {…}}`, with the time as the input `now` or beside, as `at`. The inputs may
+    stand beside the action, too. A line of a decision log has it one level deeper.
     """
     try:
         r = Reader(parse(line), f"line {number}")
+        beside: list[str] = []
         if r.has("record"):
             r = r["record"]
+        elif not r.has("format"):
+            beside = [n for n in r.names() if n not in _OWN]
         if not r.has("action"):
             if r.has("head") or r.has("event"):
                 return None
             raise r.malformed("there is no action")
-        inputs = {n: r["inputs"][n].value for n in r["inputs"].names()} if r.has("inputs") else {}
+        inputs = {n: r[n].value for n in beside}
+        if r.has("inputs"):
+            inputs |= {n: r["inputs"][n].value for n in r["inputs"].names()}
         at = r["at"].whole() if r.has("at") else None
         return Recorded(number, r["action"].text(), inputs, at)
     except MalformedError as error:

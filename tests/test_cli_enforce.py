@@ -179,7 +179,7 @@ def test_logging_is_left_as_it_was(place: Path) -> None:
     assert logging.root.manager.disable == before
 
 
-TRAFFIC = [
+TRAFFIC: list[dict[str, Any]] = [
     {"action": "work", "inputs": {"principal": "ann", "hours": 3}},
     {"action": "work", "inputs": {"principal": "ann", "hours": 11}},
     {"action": "work", "inputs": {"principal": "eve", "hours": 3}},
@@ -206,6 +206,11 @@ def test_traffic(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "allow -> deny  1" in out
     assert "line 2: work(principal: ann, hours: 11)" in out
     assert run(["replay", "jobs.bundle", *shared, "--against", "jobs.bundle"]) == 0
+    capsys.readouterr()
+    flat = [json.dumps({"action": t["action"], **t.get("inputs", {})}) for t in TRAFFIC]
+    Path("traffic.jsonl").write_text("\n".join(flat) + "\n")
+    assert run(["replay", "jobs.bundle", *shared]) == 0
+    assert "allow 4  deny 3  approve 0" in capsys.readouterr().out
 
 
 def test_what_redaction_makes_of_traffic_is_decided(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,6 +237,10 @@ def test_a_log_is_traffic(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["log", "export", "state.db", "decisions.log"]) == 0
     capsys.readouterr()
     assert run(["replay", "jobs.bundle", "decisions.log", "--given", "given.json"]) == 0
+    assert "allow 2  deny 1  approve 0" in capsys.readouterr().out
+    assert run(["log", "show", "decisions.log", "--format", "json"]) == 0
+    Path("records.jsonl").write_text(capsys.readouterr().out)
+    assert run(["replay", "jobs.bundle", "records.jsonl", "--given", "given.json"]) == 0
     assert "allow 2  deny 1  approve 0" in capsys.readouterr().out
 
 

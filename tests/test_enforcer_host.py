@@ -232,8 +232,14 @@ def test_given_and_parameters_by_policy_or_without(tmp_path: Path) -> None:
     path.write_bytes(build([(system(OUTBOX), ""), (system(MESSAGING), "")]))
     e = Enforcer.open(path, "memory:", unproved=True, given={"outbox": {"Trusted": ["ann"]}}, clock=Clock())
     assert e.decide("mute_all", principal="ann").allowed
-    wrong = Enforcer.open(path, "memory:", unproved=True, given={"Trusted": ["ann"]}, clock=Clock())
-    assert wrong.decide("mute_all", principal="ann").code is Code.BUNDLE
+    short: dict[str, Any] = {"Trusted": ["ann"], "gateway.messaging": {"Humans": ["h"]}, "Operators": ["o"]}
+    e = Enforcer.open(path, "memory:", unproved=True, given=short, clock=Clock())
+    assert e.decide("mute_all", principal="ann").allowed
+    assert e.decide("lift_lockdown", principal="h").allowed
+    assert e.decide("lock_down", principal="o").allowed
+    for wrong in ({"Nobodies": ["ann"]}, {"now": ["ann"]}, {"Trusted": 5}, {"outbox": 5}, {"clock": 5}):
+        e = Enforcer.open(path, "memory:", unproved=True, given=wrong, clock=Clock())
+        assert e.decide("mute_all", principal="ann").code is Code.BUNDLE
     small = tmp_path / "one.bundle"
     small.write_bytes(build([(system(OUTBOX), "")]))
     assert not opened(small, params={"BUDGET": 5}).decide("reserve", principal="a", most=6).allowed
