@@ -156,7 +156,7 @@ class Engine:
     def _agents(self, traitors: Bools, ledger: Ledger) -> list[Happening]:
         """The security agents and the humans act."""
         state, world = self.state, self.state.world
-        before = None if state.team.coordination is None else len(state.team.coordination.violations)
+        before = self._consensus()
         skills = len(world.skills.developer)
         leaves = [bytes.fromhex(leaf) for leaf in state.log.leaves] if self._audit_is_due() else []
         desk = Desk(
@@ -178,9 +178,18 @@ class Engine:
             self._truth,
         )
         found = agents.tick(state.team, self.who, around)
-        if state.team.coordination is not None and before is not None:
-            ledger.add("consensus_violations", len(state.team.coordination.violations) - before)
+        committee = state.team.coordination
+        if committee is not None:
+            decided, disagreed = (now - then for now, then in zip(self._consensus(), before, strict=True))
+            ledger.add("consensus_decisions", decided)
+            ledger.add("consensus_ms", sum(committee.latencies[-decided:] if decided else ()))
+            ledger.add("consensus_violations", disagreed)
         return found
+
+    def _consensus(self) -> tuple[int, int]:
+        """So often the committee has decided, and disagreed."""
+        found = self.state.team.coordination
+        return (0, 0) if found is None else (found.decisions, len(found.violations))
 
     def _audit_is_due(self) -> bool:
         return self.state.tick % self.scenario.epoch.merkle == 0

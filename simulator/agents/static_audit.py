@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Annotated
 
@@ -65,6 +65,7 @@ def rules() -> tuple[Rule, ...]:
     return Rules.model_validate(tomllib.loads(text)).rule
 
 
+@lru_cache(maxsize=1024)
 def audit(text: str) -> Audit:
     """What there is to find in one file."""
     tree = _tree(text)
