@@ -229,7 +229,8 @@ def _by_policy(chosen: Mapping[str, Any] | None, bundle: Bundle | BundleError) -
     """What is chosen for variables and parameters, by policy. One need not be named where no other has the variable."""
     if not chosen or isinstance(bundle, BundleError):
         return {}
-    names = {p.system.name: {v.name for v in (*p.system.state, *p.system.params)} for p in bundle.policies}
+    systems = [p.system for p in bundle.policies]
+    names = {s.name: {*(v.name for v in s.state), *(p.name for p in s.params)} for s in systems}
     found: dict[str, dict[str, Any]] = {}
     for name, value in chosen.items():
         owners = [policy for policy, its in names.items() if name in its or len(names) == 1]
