@@ -56,7 +56,7 @@ def diff(old: str, new: str, format_: str, output: Path | None, also_verify: boo
         write_atomically(output, text)
     if not exit_code or all(v.same for v in views):
         return OK
-    known = any(d.new is not None for v in views for d in v.differences)
+    known = any(v.operation or any(d.new is not None for d in v.differences) for v in views)
     return REFUTED if known else UNKNOWN
 
 

@@ -14,6 +14,9 @@ from policyctl.render_trace import WIDTH, beside, render_trace, start_lines
 from policyctl.results import TraceView
 from policyctl.results_json import trace_to_json
 
+OPEN = "newly allowed"
+"""What begins so is what a reviewer has to look at."""
+
 
 @dataclass(frozen=True, slots=True)
 class DifferenceView:
@@ -38,9 +41,19 @@ class EditView:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationView:
+    """What the enforcer is told differently: `newly allowed while locked down`, `audit`."""
+
+    kind: str
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DiffView:
     """Two versions of one policy. `edits` are what was written differently, `verdicts` what is proved differently;
-    `skipped` are actions that cannot be compared."""
+    `skipped` are actions that cannot be compared, `operation` is what becomes of requests that the policy alone does
+    not decide."""
 
     path: str
     edits: tuple[EditView, ...] = ()
@@ -48,6 +61,7 @@ class DiffView:
     verdicts: tuple[tuple[str, str, str], ...] = ()
     skipped: tuple[str, ...] = ()
     same: bool = False
+    operation: tuple[OperationView, ...] = ()
 
 
 def render_diffs(views: Sequence[DiffView], paint: Paint = PLAIN) -> str:
@@ -62,6 +76,8 @@ def counted(views: Sequence[DiffView]) -> str:
         kind = f"perhaps {d.kind}" if d.doubt else d.kind
         kind = kind if d.new is not None else "neither shown nor ruled out"
         counts[kind] = counts.get(kind, 0) + 1
+    for o in (o for view in views for o in view.operation):
+        counts[o.kind] = counts.get(o.kind, 0) + 1
     verdicts = sum(len(v.verdicts) for v in views)
     parts = [f"{n} {kind}" for kind, n in counts.items()]
     if not counts:
@@ -82,12 +98,25 @@ def _diff(view: DiffView, paint: Paint) -> Iterator[str]:
     for name in view.skipped:
         yield f"  {paint('yellow', '?')} {name}: its inputs are others now, so its requests cannot be compared"
     for d in grouped(view.differences):
-        style = {"newly allowed": "bold red", "newly denied": "bold yellow"}.get(d.kind, "bold cyan")
-        yield f"  {paint(style, d.kind)}: {d.action}{paint('dim', f'   {d.doubt}') if d.doubt else ''}"
+        yield f"  {paint(_style(d.kind), d.kind)}: {d.action}{paint('dim', f'   {d.doubt}') if d.doubt else ''}"
         yield from _witness(d, paint)
+    for kind, found in by_kind(view.operation):
+        names = (f"{o.name} ({o.detail})" if o.detail else o.name for o in found)
+        yield f"  {paint(_style(kind), kind)}: {', '.join(names)}"
     for name, old, new in view.verdicts:
         good = paint("green" if new == "proved" else "bold red", new or "gone")
         yield f"  property {name}: {old or 'new'} -> {good}"
+
+
+def _style(kind: str) -> str:
+    return "bold red" if kind.startswith(OPEN) else "bold yellow" if kind.startswith("newly denied") else "bold cyan"
+
+
+def by_kind(operation: Sequence[OperationView]) -> list[tuple[str, list[OperationView]]]:
+    found: dict[str, list[OperationView]] = {}
+    for o in operation:
+        found.setdefault(o.kind, []).append(o)
+    return list(found.items())
 
 
 def grouped(differences: Sequence[DifferenceView]) -> list[DifferenceView]:
@@ -158,6 +187,7 @@ def diffs_to_json(views: Sequence[DiffView]) -> str:
                     }
                     for d in v.differences
                 ],
+                "operation": [asdict(o) for o in v.operation],
                 "verdicts": [{"property": name, "old": old, "new": new} for name, old, new in v.verdicts],
             }
             for v in views

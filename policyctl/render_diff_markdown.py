@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from policyctl.render_diff import DifferenceView, DiffView, counted, edit_lines, grouped, start
+from policyctl.render_diff import OPEN, DifferenceView, DiffView, by_kind, counted, edit_lines, grouped, start
 from policyctl.results import StepView
 
 LONGEST = 60_000
 """Characters; GitHub refuses comments that are longer than 65,536."""
-_OPEN = ("newly allowed",)
-"""What a reviewer has to look at is shown without a click."""
 
 
 def diffs_to_markdown(views: Sequence[DiffView]) -> str:
     """One heading per policy that changed, what is newly allowed first; cut off where a comment has to end."""
-    changed = [v for v in views if v.edits or v.differences or v.verdicts or v.skipped]
+    changed = [v for v in views if v.edits or v.differences or v.verdicts or v.skipped or v.operation]
     blocks = [f"## What this change of policy means\n\n**{counted(views)}**\n"]
     left = LONGEST - len(blocks[0])
     for view in changed:
@@ -36,10 +34,14 @@ def _blocks(view: DiffView) -> Iterator[str]:
         yield "Every run of requests is answered alike.\n"
     for name in view.skipped:
         yield f"{_code(name)}: its inputs are others now, so its requests cannot be compared.\n"
+    for kind, found in by_kind(view.operation):
+        names = (f"{_code(o.name)} ({_text(o.detail)})" if o.detail else _code(o.name) for o in found)
+        line = f"{kind[0].upper()}{kind[1:]}: {', '.join(names)}"
+        yield f"**{line}**\n" if kind.startswith(OPEN) else f"{line}\n"
     if view.verdicts:
         rows = (f"| {_cell(name)} | {old or 'new'} | {_verdict(new)} |\n" for name, old, new in view.verdicts)
         yield "".join(["| property | before | now |\n|---|---|---|\n", *rows])
-    for d in sorted(grouped(view.differences), key=lambda d: (d.new is None, d.kind not in _OPEN)):
+    for d in sorted(grouped(view.differences), key=lambda d: (d.new is None, d.kind != OPEN)):
         yield _difference(d)
 
 
@@ -50,7 +52,7 @@ def _verdict(status: str) -> str:
 def _difference(d: DifferenceView) -> str:
     head = f"{d.kind}: {_code(d.action)}{f' ({_text(d.doubt)})' if d.doubt else ''}"
     body = _fenced(list(_run(d)))
-    if d.kind in _OPEN or not body:
+    if d.kind == OPEN or not body:
         return f"**{head[0].upper()}{head[1:]}**\n\n{body}"
     summary = f"{d.kind}: <code>{_html(d.action)}</code>{f' ({_html(d.doubt)})' if d.doubt else ''}"
     return f"<details><summary>{summary[0].upper()}{summary[1:]}</summary>\n\n{body}\n</details>\n"

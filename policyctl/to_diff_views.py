@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from policyctl.render_diff import DifferenceView, DiffView, EditView
+from policyctl.render_diff import DifferenceView, DiffView, EditView, OperationView
 from policyctl.to_views import trace_view
 from policydsl.core.system import System
 from verifier.diff import Diff, Difference, Kind, Shown
@@ -19,6 +19,7 @@ def diff_view(path: str, old: System, new: System, found: Diff) -> DiffView:
         tuple((v.name, v.old, v.new) for v in found.verdicts),
         found.skipped,
         found.same,
+        tuple(OperationView(o.kind, o.name, o.detail) for o in found.operation),
     )
 
 

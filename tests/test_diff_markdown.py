@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from policyctl.render_diff import DifferenceView, DiffView, EditView, render_diffs
+import json
+
+from policyctl.render_diff import DifferenceView, DiffView, EditView, OperationView, diffs_to_json, render_diffs
 from policyctl.render_diff_markdown import LONGEST, diffs_to_markdown
 from policyctl.results import StepView, TraceView
 
@@ -97,3 +99,29 @@ def test_what_is_only_named_is_one_line() -> None:
         "  newly denied: vote, close   perhaps\n2 neither shown nor ruled out · 1 newly allowed\n"
     )
     assert diffs_to_markdown([view]).endswith("**Newly denied: `vote, close` (perhaps)**\n\n")
+
+
+def test_what_the_enforcer_is_told_differently_is_said_in_every_form() -> None:
+    told = (
+        OperationView("newly allowed while unavailable", "read_status"),
+        OperationView("newly allowed while unavailable", "read_log"),
+        OperationView("newly denied while locked down", "audit"),
+        OperationView("otherwise in two phases", "call", "commit: settle -> done"),
+    )
+    view = DiffView("a.policy", operation=told)
+    assert render_diffs([view]) == (
+        "a.policy\n"
+        "  newly allowed while unavailable: read_status, read_log\n"
+        "  newly denied while locked down: audit\n"
+        "  otherwise in two phases: call (commit: settle -> done)\n"
+        "2 newly allowed while unavailable · 1 newly denied while locked down · 1 otherwise in two phases\n"
+    )
+    assert diffs_to_markdown([view]) == (
+        "## What this change of policy means\n\n"
+        "**2 newly allowed while unavailable · 1 newly denied while locked down · 1 otherwise in two phases**\n\n"
+        "### `a.policy`\n\n"
+        "**Newly allowed while unavailable: `read_status`, `read_log`**\n\n"
+        "Newly denied while locked down: `audit`\n\n"
+        "Otherwise in two phases: `call` (commit: settle -\\> done)\n"
+    )
+    assert [o["name"] for o in json.loads(diffs_to_json([view]))["files"][0]["operation"]] == [o.name for o in told]

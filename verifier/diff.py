@@ -23,6 +23,7 @@ from verifier.bounded import Goal, Limits, Searcher
 from verifier.diff_align import NEW, OLD, Alignment, Pair
 from verifier.diff_cases import Case, Kind, decisions, effects, obligations, settle_shared, simplified
 from verifier.diff_edits import Edit, edits
+from verifier.diff_operation import Operation, operation
 from verifier.diff_play import Player
 from verifier.diff_small import Play, Shrinker
 from verifier.induction import initially
@@ -32,7 +33,7 @@ from verifier.solve import Answer
 from verifier.verdict import Proved, Verification
 from verifier.verify import Settings, verify
 
-__all__ = ["Diff", "Difference", "Edit", "Kind", "Shown", "VerdictChange", "diff"]
+__all__ = ["Diff", "Difference", "Edit", "Kind", "Operation", "Shown", "VerdictChange", "diff"]
 
 RLIMIT = 2_000_000
 PROOF_RLIMIT = 300_000
@@ -80,7 +81,8 @@ class VerdictChange:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """What was edited, and what that means. `skipped` are actions with inputs that cannot be compared."""
+    """What was edited, and what that means. `skipped` are actions with inputs that cannot be compared, `operation` is
+    what the enforcer is told differently."""
 
     old: str
     new: str
@@ -88,12 +90,13 @@ class Diff:
     differences: tuple[Difference, ...]
     verdicts: tuple[VerdictChange, ...] = ()
     skipped: tuple[str, ...] = ()
+    operation: tuple[Operation, ...] = ()
 
     @property
     def same(self) -> bool:
         """Whether it is certain that both versions answer every run of requests alike."""
         actions = any(e.what == "action" for e in self.edits)
-        return not (self.differences or self.skipped or actions)
+        return not (self.differences or self.skipped or self.operation or actions)
 
     @property
     def undecided(self) -> bool:
@@ -117,7 +120,8 @@ def diff(
     )
     known = [(OLD, e) for e in _proved(old_results)] + [(NEW, e) for e in _proved(new_results)]
     found = _Comparison(alignment, known, limits, proof_rlimit).differences()
-    return Diff(old.name, new.name, edits(alignment), found, _verdicts(old_results, new_results), skipped)
+    told = operation(old, new)
+    return Diff(old.name, new.name, edits(alignment), found, _verdicts(old_results, new_results), skipped, told)
 
 
 def _proved(results: Verification | None) -> list[Expr]:
