@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -136,6 +137,7 @@ def _work(answers: Connection, fn: Callable[..., Any], args: Any, kwargs: Any) -
     try:
         answer: tuple[bool, Any] = (True, fn(*args, **kwargs))
     except Exception as error:  # noqa: BLE001 it is told to who called
+        error.add_note(traceback.format_exc())
         answer = (False, error)
     try:
         answers.send(answer)

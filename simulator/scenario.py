@@ -54,6 +54,10 @@ class ScenarioError(ValueError):
         self.where = where
         super().__init__("; ".join(f"`{field}`: {text}" if field else text for field, text in self.faults))
 
+    def __reduce__(self) -> Any:
+        """It travels between processes."""
+        return ScenarioError, (self.faults, self.where)
+
 
 class Checked(BaseModel):
     """Nothing is guessed: no unknown field, no text for a number, no infinity."""

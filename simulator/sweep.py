@@ -97,7 +97,8 @@ def carry_on(
             (folder / FAILED / f"{work.number:05}.txt").unlink(missing_ok=True)
         else:
             text = f"{type(found).__name__}: {found}"
-            write_text(folder / FAILED / f"{work.number:05}.txt", f"{json.dumps(plan.points[point])}\n{text}\n")
+            notes = "".join(getattr(found, "__notes__", ()))
+            write_text(folder / FAILED / f"{work.number:05}.txt", f"{json.dumps(plan.points[point])}\n{text}\n{notes}")
             swept.failed[work.number] = text
         if not told(len(swept.results) + len(swept.failed), total):
             executor.shutdown(wait=False, cancel_futures=True)

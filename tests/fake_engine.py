@@ -17,14 +17,17 @@ from simulator.scenario import Scenario, check_parameters
 from simulator.snapshot import digest, restore, save
 
 BEGIN = "fake_engine:begin"
+LONG = (1000, 2_592_000_000)
 RANGES = {
+    **dict.fromkeys(("VOTING_PERIOD", "TIMELOCK", "DECAY_PERIOD", "LOCKDOWN", "EMERGENCY", "ALARM_WINDOW"), LONG),
+    **dict.fromkeys(("PROPOSAL_REWARD", "PROPOSAL_PENALTY", "DECAY"), (0, 1000)),
     "QUORUM": (1, 1_000_000),
-    "DECAY": (0, 1000),
-    "VOTING_PERIOD": (1, 10**9),
-    "TIMELOCK": (0, 10**9),
     "PROPOSE_THRESHOLD": (1, 1000),
-    "PROPOSAL_REWARD": (0, 1000),
-    "PROPOSAL_PENALTY": (0, 1000),
+    "ALARMS": (1, 1_000_000),
+    "SEND_LIMIT": (4, 1_000_000),
+    "SEND_WINDOW": LONG,
+    "QUARANTINES": (0, 1_000_000),
+    "MIN_TRUST": (1, 100),
 }
 
 DEFAULTS = {"QUORUM": 300, "PROPOSE_THRESHOLD": 100, "PROPOSAL_PENALTY": 20}
