@@ -76,4 +76,11 @@ PAGES: dict[str, Page] = {
         _CALLS + "\n" + _SETTLE + "\naction drop(call: Call) {\n  require held[call]\n}\n" + _PAID + _PHASES,
         "Take back in the abort what the reservation put aside.",
     ),
+    "W715": Page(
+        "an abort or expiry that a person must approve",
+        "When a call came to nothing, or nothing is heard of it, the enforcer ends its reservation by itself. If that "
+        "needs an answer, what was promised counts until somebody gives one, and it never expires.",
+        _CALLS + "\n" + _SETTLE + "\n" + _DROP + _PAID + _PHASES + "\napprove late on drop by human within 10m\n",
+        "Take the rule off, or have people approve the reservation or the commit.",
+    ),
 }

@@ -391,6 +391,14 @@ def test_an_abort_that_undoes_nothing() -> None:
     assert "`held`" in found.help
 
 
+@pytest.mark.parametrize(("on", "asked"), [("drop", "drop"), ("settle", ""), ("hold", ""), ("lapse", "lapse")])
+def test_an_end_that_waits_for_a_person(on: str, asked: str) -> None:
+    text = "two phase call: reserve by hold, commit by settle, abort by drop, expire by lapse\n"
+    text += f"approve slow on {on} by human within 10m\n"
+    found = [d for d in check(BASE + text)[1] if d.code != "W701"]
+    assert [(d.code, underlined(d, text)) for d in found] == [("W715", asked)] * bool(asked)
+
+
 def test_a_reservation_of_nothing() -> None:
     """What is remembered of the past is no reservation: nothing takes it back."""
     text = "limit rate on begin to 5 per 1m\naction begin(call: Call) { }\n"

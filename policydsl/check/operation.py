@@ -9,7 +9,7 @@ from policydsl import syntax as s
 from policydsl.check.remembers import causes
 from policydsl.check.scope import ActionInfo, World, kind_of, select_actions, suggest
 from policydsl.check.surface import ErrorT
-from policydsl.core.system import Action, Origin, Phases, StateVar, System
+from policydsl.core.system import Action, GuardKind, Origin, Phases, StateVar, System
 from policydsl.diagnostics import Label
 from policydsl.source import Span
 
@@ -105,7 +105,7 @@ def _inputs(part: str, name: s.Name, info: ActionInfo, reserve: ActionInfo, worl
 
 
 def check_effects(system: System, world: World) -> None:
-    """What is allowed while unavailable only reads; what aborts a reservation undoes some of it."""
+    """What is allowed while unavailable only reads; what aborts a reservation undoes some of it, and asks nobody."""
     places: dict[str, Span] = {}
     for name in [n for decl in world.allowances if decl.while_ == "unavailable" for n in decl.on]:
         for info in select_actions(world, (name,), "`allow`", "names"):
@@ -120,6 +120,17 @@ def check_effects(system: System, world: World) -> None:
     for decl in world.phases.values():
         if decl.span.path == world.path:
             _undone(decl, system, world)
+            for end in (decl.abort, *([decl.expire] if decl.expire else [])):
+                _unasked(end, system, world)
+
+
+def _unasked(name: s.Name, system: System, world: World) -> None:
+    rules = [g for g in system.action(name.name).guards if g.kind is GuardKind.APPROVE]
+    if rules:
+        text = f"`{name.name}` waits for a person (`{rules[0].rule}`), and what was reserved stays reserved meanwhile"
+        help_ = "an end that nobody may be there for asks nobody: take the rule off it"
+        labels = (Label(rules[0].span, "asked for here"),)
+        world.report.warn("W715", text, name.span, labels=labels, help=help_)
 
 
 def _undone(decl: s.PhasesDecl, system: System, world: World) -> None:
