@@ -59,6 +59,8 @@ class State:
     jobs: list[Job] = field(default_factory=list)
     urgent: list[str] = field(default_factory=list)
     """What of `URGENT` waits."""
+    answered: list[int] = field(default_factory=list)
+    """Incidents that were decided in this tick, which the Incident Responder hears of in the next one."""
     cursor: int = 0
     """Reviews go round; the next one begins with this bot."""
     drawn: int = 0
@@ -91,6 +93,7 @@ def tick(state: State, view: View, book: Book | None, truth: Truth, repair: Call
         if request.what in URGENT and request.what not in [*state.urgent, *(j.what for j in state.jobs)]:
             state.urgent.append(request.what)
     now = view.gateway.now
+    state.answered = []
     ready = [j for j in state.jobs if j.ready <= now]
     state.jobs = [j for j in state.jobs if j.ready > now]
     for job in ready:
@@ -121,7 +124,7 @@ def _next(state: State, view: View, book: Book | None) -> tuple[str, tuple[int, 
         return REVIEW, review
     rows = of_phase(book, Phase.ESCALATED) if book is not None else np.zeros(0, dtype=np.int64)
     if book is not None and rows.size:
-        taken = [n for j in state.jobs if j.what == INCIDENT for n in j.numbers]
+        taken = state.answered + [n for j in state.jobs if j.what == INCIDENT for n in j.numbers]
         rows = rows[~np.isin(rows, taken)]
         if rows.size:
             worst = rows[np.lexsort((rows, -book.score[rows], ~book.grave[rows]))]
@@ -210,6 +213,7 @@ def _decide(state: State, view: View, book: Book, truth: Truth, who: int, rows: 
                 view.gateway.ask(action, principal=who, **{word: undone})
     allowed = view.gateway.ask("decide", principal=who, incident=rows).allowed
     state.decided += int(np.count_nonzero(allowed))
+    state.answered += rows.tolist()
     for row, real in zip(rows[allowed].tolist(), verdict[allowed].tolist()):
         view.tell(Name.RESPONDER, Request("decided", number=row, level=int(real)))
         what = KINDS[book.kind[row]] if real else f"no {KINDS[book.kind[row]]}, a false alarm"

@@ -94,5 +94,5 @@ def test_a_playbook_without_steps_or_with_too_many_is_refused() -> None:
 
 
 def test_what_is_no_toml_is_said_to_be_none() -> None:
-    with pytest.raises(PlaybookError, match=r"^this is no TOML:  "):
+    with pytest.raises(PlaybookError, match=r"^this is no TOML: Unclosed array"):
         plans("spam = [ 1 2")
