@@ -152,6 +152,13 @@ def _votes(world: World, around: Surroundings, voters: Ids) -> Votes:
         kind = bots.kind[voters]
         wrecking = (kind == Kind.SYBIL) | (kind == Kind.COLLUDER) | (kind == Kind.BYZANTINE)
         support = np.where(wrecking, ~world.proposals.good[proposal], support)
+    if around.attack and len(around.opened):
+        # A ring is told of each proposal at once, and all of it votes.
+        ring = np.flatnonzero(((bots.kind == Kind.SYBIL) | (bots.kind == Kind.COLLUDER)) & ~around.quarantined)
+        many = len(around.opened)
+        voters = np.concatenate([np.repeat(ring, many), voters])
+        proposal = np.concatenate([np.tile(around.opened, len(ring)), proposal])
+        support = np.concatenate([np.tile(~world.proposals.good[around.opened], len(ring)), support])
     stands = around.represented[voters] > 0
     if stands.any():
         voters, proposal, support = _with_delegated(world, voters, proposal, support, stands)

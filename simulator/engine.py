@@ -31,6 +31,7 @@ from simulator.layers.protocol import FAULTS
 from simulator.network import LATENCIES, Network, partition
 from simulator.policies import governing, shipped
 from simulator.random_streams import Draw
+from simulator.recovery import repair
 from simulator.scenario import Scenario, check_parameters
 from simulator.skill_sources import TEXTS
 from simulator.snapshot import digest, restore, save
@@ -126,6 +127,10 @@ class Engine:
         )
         self._swarm(around, ledger)
         happenings += self._agents(traitors, ledger)
+        repaired = repair(world, gateway, around, self.who.reviewer)
+        if len(repaired):
+            text = f"{len(repaired)} bots are repaired and let out"
+            happenings.append(Happening(tick, gateway.now, "humans", "recovered", text))
         for name, value in decided.amendments:
             self.reparameterise({name: value})
             text = f"{name} is {value} from now on"
@@ -195,7 +200,7 @@ class Engine:
         return self.state.tick % self.scenario.epoch.merkle == 0
 
     def _truth(self, subject: Subject, numbers: Ids) -> Bools:
-        """What humans find out when they look into a case. Who was taken over is put right when it is let out."""
+        """What humans find out when they look into a case."""
         world = self.state.world
         known: dict[Subject, Bools] = {
             Subject.BOT: world.malicious,

@@ -80,7 +80,7 @@ def govern(
 
 
 def _amendments(found: Meta, gateway: Gateway, around: Surroundings) -> list[str]:
-    amendment = meta.consider(found, around.tick, gateway.params, gateway.ranges)
+    amendment = meta.consider(found, around.tick, {n: gateway.parameter(n) for n in meta.PARAMETERS}, gateway.ranges)
     return [] if amendment is None else [f"{SET} {amendment.parameter} {amendment.value}"]
 
 

@@ -101,12 +101,12 @@ def of_happenings(ledger: Ledger, world: World, happenings: list[Happening], gat
         if h.kind in ALARMS:
             counts["alarms"] += 1
             counts["alarms_false"] += not _is_harmful(world, h)
-        elif h.kind == "closed":
-            counts["incidents_closed"] += 1
     for one in gateway.asked:
         counts["denied"] += int(np.count_nonzero(~one.answers.allowed))
         if one.action == "report":
             counts["incidents_opened"] += one.answers.count
+        elif one.action in CLOSING:
+            counts["incidents_closed"] += one.answers.count
     opened, closed = int(gateway.tallies["report"][0]), 0
     for action in CLOSING:
         closed += int(gateway.tallies[action][0])

@@ -36,6 +36,8 @@ class Surroundings:
     """The skills that can be used."""
     open: Ids
     """The proposals on which voting is open."""
+    opened: Ids
+    """Those among them on which voting was opened in the last tick."""
     ballot: NDArray[Any]
     """What each bot voted on each proposal: 0 for nothing yet."""
     weight: NDArray[Any]
@@ -54,7 +56,7 @@ def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Ca
     reachable = np.flatnonzero(~quarantined) if quarantined.any() else everybody
     trusted = gateway.parameter("MIN_TRUST")
     live = np.flatnonzero((gateway.read("trust") >= trusted) & ~gateway.read("disabled"))
-    stage = gateway.read("stage")
+    voting = np.flatnonzero(gateway.read("stage") == gateway.case("stage", VOTING_OPEN))
     represented = world.bots.representative
     counts = np.bincount(represented[represented != NOBODY], minlength=members)
     return Surroundings(
@@ -67,7 +69,8 @@ def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Ca
         reachable if len(reachable) else everybody,
         quarantined,
         live[live < len(world.skills.developer)],
-        np.flatnonzero(stage == gateway.case("stage", VOTING_OPEN)),
+        voting,
+        voting[gateway.read("vote_start")[voting] >= gateway.now - scenario.tick_ms],
         gateway.read("ballot"),
         gateway.read("snapshot"),
         counts,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+PARAMETERS = ("QUORUM",)
+"""What it may propose to change."""
 WINDOW = 200
 """Ticks over which it looks before it proposes anything, and between two proposals."""
 SMALLEST = 5
