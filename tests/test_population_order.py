@@ -1,0 +1,276 @@
+"""Rows of one column that get in each other's way, and numbers that need more room: done as one after the other."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from policydsl.core.expr import Expr, add, ite, le, number, select
+from policydsl.core.system import NOW, Action, Guard, GuardKind, Input, StateVar, System, Write
+from policydsl.core.types import BOOL, INT
+from policydsl.interp import Request, initial, step
+from policydsl.trace import Cell
+from runtime.columns_decide import EFFECTS
+from runtime.population import Population
+from runtime.population_cells import LARGEST
+from runtime.population_order import order
+from tests.checked import program
+from tests.strategies import BOT, Shape, environment, exprs
+from tests.test_population import Call, agree, compare, in_rounds, populated
+
+POLICIES = {
+    "transfers": """
+entity Bot
+state bal : Bot -> Int = 5
+action pay(principal: Bot, to: Bot, n: Int[0..3]) {
+  require bal[principal] >= n else "too little"
+  bal[principal] -= n
+  bal[to] += n
+}
+""",
+    "one for all": """
+entity Bot
+state open : Bool = true
+state left : Int = 7
+state who : Bot -> Int = 0
+action take(principal: Bot, n: Int[0..2]) {
+  require left >= n else "nothing left"
+  left -= n
+  who[principal] += n
+}
+""",
+    "first come": """
+entity Bot
+entity Item
+state owner : Item -> Bot? = none
+state had : Bot -> Int = 0
+action claim(principal: Bot, item: Item) {
+  require owner[item] == none else "taken"
+  owner[item] := principal
+  had[principal] += 1
+}
+action release(principal: Bot, item: Item) {
+  require owner[item] == principal else "not yours"
+  owner[item] := none
+}
+""",
+    "places that depend on the state": """
+entity Bot
+entity Item
+state owner : Item -> Bot = any
+state money : Bot -> Int = 10
+action buy(principal: Bot, item: Item) {
+  require money[principal] > 0 else "poor"
+  money[principal] -= 1
+  money[owner[item]] += 1
+  owner[item] := principal
+}
+""",
+    "the last word": """
+entity Bot
+entity Item
+state said : Item -> Bot? = none
+state twice : Item -> Int = 0
+state rate : Bot -> Int = 0
+action say(principal: Bot, item: Item, other: Item, n: Int[0..9], really: Bool) {
+  require rate[principal] < 3 else "too often"
+  rate[principal] += 1
+  said[item] := principal
+  twice[item] := n
+  if really { twice[other] := n + 1 }
+}
+""",
+    "everybody": """
+entity Bot
+group Members of Bot
+state score : Bot -> Int = 3
+state turns : Int = 0
+action join(principal: Bot) { require principal not in Members else "is one" add principal to Members }
+action decay(principal: Bot, n: Int[0..3]) {
+  require score[principal] >= n else "too low"
+  turns += 1
+  for each b: Bot where b in Members and b != principal { score[b] := max(0, score[b] - n) }
+}
+""",
+    "quantifiers": """
+entity Bot
+state score : Bot -> Int = 3
+state level : Int = 3
+action raise_it(principal: Bot) {
+  require forall b: Bot . score[b] <= level else "not all"
+  score[principal] += 1
+}
+action follow(principal: Bot) {
+  require exists b: Bot . score[b] > level and b != principal else "nobody"
+  level += 1
+}
+""",
+    "time": """
+entity Bot
+state last : Bot -> Time = 0
+state n : Int = 0
+action ping(principal: Bot) {
+  require now >= last[principal] + 5ms else "too soon"
+  last[principal] := now
+  n += 1
+}
+action look(principal: Bot) { require once within 8ms (ping by principal) else "never" }
+limit rate on look to 3 per 10ms for each principal
+""",
+    "edges": """
+entity Bot
+state trust : (Bot, Bot) -> Int = 0
+state near : (Bot, Bot) -> Bool = false
+state both : Int = 0
+action meet(principal: Bot, other: Bot) {
+  require not near[principal, other] else "met"
+  near[principal, other] := true
+  if near[other, principal] { both += 1 }
+  trust[other, principal] += 2
+  trust[principal, other] += 1
+}
+""",
+}
+
+
+def drawn(p: Population, chance: random.Random, count: int, most: int) -> list[Call]:
+    now, found = 0, list[Call]()
+    for _ in range(count):
+        action = chance.choice(p.system.actions)
+        now += chance.choice((0, 1, 3, 7, -1))
+        rows = [
+            {i.name: some(p, chance, i) for i in action.inputs if i.name != NOW} for _ in range(chance.randrange(most))
+        ]
+        found.append((action.name, now, rows))
+    return found
+
+
+def some(p: Population, chance: random.Random, i: Input) -> Any:
+    if i.type == BOOL:
+        return chance.random() < 0.5
+    return chance.randrange(-1, 4) if i.type == INT else chance.randrange(p.size(str(i.type)))
+
+
+@pytest.mark.parametrize("only", [False, True])
+@pytest.mark.parametrize("name", POLICIES)
+def test_rows_that_meet(name: str, only: bool) -> None:
+    system = program(POLICIES[name]).system
+    chance = random.Random(name)
+    with in_rounds(only):
+        for size in (1, 2, 5, 15):
+            cells, start = [], {}
+            if name.startswith("places"):
+                owners = [chance.randrange(size) for _ in range(size)]
+                start = {"owner": np.array(owners)}
+                cells = [Cell("owner", (f"#{i}",), f"#{o}") for i, o in enumerate(owners)]
+            p = populated(system, size, start=start)
+            agree(p, initial(system, start=cells), drawn(p, chance, 6, 90))
+
+
+def test_growing_and_saving_between() -> None:
+    for name, text in POLICIES.items():
+        chance = random.Random(name)
+        system = program(text).system
+        p, state = populated(system, 2), initial(system)
+        for size in (2, 3, 3, 9, 10):
+            for sort in p.people.sorts:
+                p.grow(sort, size)
+            compare(p, state)
+            state = agree(p, state, drawn(p, chance, 2, 40))
+            saved = p.save()
+            other = populated(system, 1)
+            other.load(saved)
+            compare(other, state)
+            calls = drawn(p, chance, 2, 40)
+            agree(other, state, calls)
+            compare(p, state)
+            p.load(other.save())
+            p.load(saved)
+            compare(p, state)
+
+
+def kinds(name: str) -> dict[str, str]:
+    """What becomes of each variable of the first action of a policy."""
+    system = program(POLICIES[name]).system
+    found = order(system.actions[0], system.state)
+    seen = {r for g in found.groups for r in g.keys if not g.blind}
+    return {
+        put.var.name: "adds" if put.adds else "seen" if any(p.keys in seen for p in put.parts) else "set"
+        for put in found.puts
+    }
+
+
+def test_what_commutes_does_not_wait() -> None:
+    assert kinds("one for all") == {"left": "seen", "who": "adds"}
+    assert kinds("first come") == {"owner.has": "seen", "owner.value": "seen", "had": "adds"}
+    assert kinds("time")["n"] == "adds"
+    assert kinds("time")["clock"] == "set"
+    assert not order(program(POLICIES["transfers"]).system.actions[0], ()).puts
+
+
+X, Y, OK, WHO = Input("x", INT), Input("y", INT), Input("ok", BOOL), Input("who", BOT)
+EDGES = st.one_of(
+    st.integers(-3, 3),
+    st.sampled_from([s * (2**k) + d for s in (-1, 1) for k in (7, 8, 15, 31, 32, 52) for d in (-1, 0, 1)]),
+    st.sampled_from([LARGEST, -LARGEST]),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_drawn_numbers_never_wrap(data: st.DataObject) -> None:
+    """Terms over numbers at the edges of every width: exact, or refused before anything of the column is written."""
+    first = data.draw(EDGES)
+    m, k = StateVar("m", (BOT,), INT, number(first)), StateVar("k", (), INT, number(data.draw(EDGES)))
+    env = environment((m, k), (X, Y, OK, WHO), shape=Shape(quantifiers=0, any_divisor=True, strings=False))
+    value, limit = data.draw(exprs(INT, env, 4)), data.draw(exprs(INT, env, 3))
+    guard = Guard(GuardKind.REQUIRE, le(limit, value), "no")
+    writes = (Write("m", (WHO.ref,), value), Write("k", (), limit))[data.draw(st.integers(0, 1)) :]
+    system = System("edges", (), (m, k), (Action("a", (X, Y, OK, WHO), (guard,), writes),), ())
+    p = populated(system, 3)
+    some_rows = st.fixed_dictionaries({"x": EDGES, "y": EDGES, "ok": st.booleans(), "who": st.integers(0, 2)})
+    rows = data.draw(st.lists(some_rows, min_size=1, max_size=4)) * data.draw(st.sampled_from((1, 5)))
+    state, beyond, guards = initial(system), False, []
+    for row in rows:
+        result = step(system, state, Request("a", {**row, "who": f"#{row['who']}"}))
+        cells = [c.value for c in result.state.cells()]
+        beyond |= any(isinstance(c, int) and abs(c) > LARGEST for c in cells)
+        guards.append(result.decision.effect)
+        state = result.state
+    columns = {n: np.array([r[n] for r in rows]) for n in ("x", "y", "ok", "who")}
+    with in_rounds(data.draw(st.booleans())):
+        if beyond:
+            with pytest.raises(OverflowError, match="beyond"):
+                p.step("a", 0, columns)
+        else:
+            found = p.step("a", 0, columns)
+            assert [EFFECTS[e].value for e in found.effects] == guards
+            compare(p, state)
+
+
+@pytest.mark.parametrize("more", [1, 100, 2**20, 2**40, LARGEST - 5])
+def test_sums_get_the_room_that_they_need(more: int) -> None:
+    m, n = StateVar("m", (BOT,), INT, number(3)), StateVar("n", (), INT, number(3))
+
+    def plus(v: StateVar, *keys: Expr) -> Write:
+        return Write(v.name, keys, ite(OK.ref, add(select(v.ref, *keys), X.ref), select(v.ref, *keys)))
+
+    system = System("sums", (), (m, n), (Action("a", (X, OK, WHO), (), (plus(m, WHO.ref), plus(n))),), ())
+    p = populated(system, 4)
+    rows = 30
+    columns = {"x": np.full(rows, more), "ok": np.arange(rows) % 3 == 0, "who": np.arange(rows) % 2}
+    if more * 10 + 3 > LARGEST:
+        before = p.save()
+        with pytest.raises(OverflowError, match="would be"):
+            p.step("a", 0, columns)
+        assert all(np.array_equal(before[name], a) for name, a in p.save().items())
+    else:
+        p.step("a", 0, columns)
+        assert p.state["m"].tolist() == [3 + 5 * more, 3 + 5 * more, 3, 3]
+        assert p.state["n"].item() == 3 + 10 * more
+    assert p.state["m"].dtype == (np.int8 if more == 1 else p.state["m"].dtype)
