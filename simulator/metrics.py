@@ -22,6 +22,8 @@ RECOVERED = 0.95
 """Service has recovered when this share of what it was before the attack is back ..."""
 STEADY = 20
 """... for so many ticks in a row."""
+WINDOW = 10
+"""Ticks over which the course of service is shown."""
 SETTLED = 0.1
 """The last part of a run over which accuracy is averaged."""
 
@@ -170,10 +172,15 @@ def responses(happenings: Sequence[Mapping[str, Any]]) -> Floats:
     return np.array(times, dtype=np.float64)
 
 
-def service(columns: Columns) -> Floats:
-    """The share of the services asked that were kept, tick by tick; `nan` where none was asked."""
-    asked = columns["service_asked"]
-    found: Floats = np.divide(columns["service_kept"], asked, out=np.full(asked.shape, NAN), where=asked > 0)
+def service(columns: Columns, window: int = WINDOW) -> Floats:
+    """The share of the services asked that were kept, over the last ticks; `nan` where none was asked.
+
+    Answers take a tick or more, so the kept ones of a single tick are no share of the asked ones of it.
+    """
+    asked, kept = (np.cumsum(columns[n]) for n in ("service_asked", "service_kept"))
+    for sums in (asked, kept):
+        sums[window:] -= sums[:-window].copy()
+    found: Floats = np.divide(kept, asked, out=np.full(asked.shape, NAN), where=asked > 0)
     return found
 
 
