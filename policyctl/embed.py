@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,8 +25,6 @@ from runtime.store import Store, StoreError
 P = ParamSpec("P")
 R = TypeVar("R")
 MEMORY = "memory:"
-
-log = logging.getLogger("policyctl")
 
 
 class DeniedError(PermissionError):
@@ -91,7 +88,7 @@ class Enforcer(_Enforcer):
             found = BundleError(f"the log cannot be signed: {sign}: {error}")
         settings = Settings(
             clock=clock or milliseconds,
-            fresh=lambda: secrets.token_urlsafe(12),
+            fresh=lambda: os.urandom(12).hex(),
             tolerance=int(tolerance * 1000),
             retention=None if retention is None else int(retention * 1000),
             handlers=dict(handlers or {}),
@@ -126,6 +123,9 @@ class Enforcer(_Enforcer):
 
     def announce(self, bundle: str | Path) -> None:
         """Say loudly what whoever runs this should know."""
+        import logging
+
+        log = logging.getLogger("policyctl")
         if self.fault is not None:
             log.error("%s: everything is denied: %s (%s)", bundle, self.fault[1], self.fault[0].value)
         if self.settings.shadow:
