@@ -541,6 +541,12 @@ SLIPS = {
     "state x : Time[0..3] = 0": [("E020", 1)],
     "const X = 5min": [("E018", 1)],
     "const X = 1.5": [("E018", 1)],
+    "const X = 1h 5m\nconst Y = == 2": [("E018", 1), ("E001", 2)],
+    "const X = 5m1h": [("E018", 1)],
+    "const X = 5m5m": [("E018", 1)],
+    'test "t" { f() expect pending }\nstate x : Int == 1': [("E006", 2)],
+    'test "t" { f() expect allow\napprove r on f when true by human within 1h': [("E004", 1)],
+    'test "t" {\n f() approve r expect allow "x"\n refuse r expect }': [("E001", 2), ("E001", 3)],
     "const X = 0x10": [("E018", 1)],
     "const X = " + "9" * 70: [("E018", 1)],
     "const X = " + "9" * 9000 + "d": [("E018", 1)],
@@ -615,6 +621,12 @@ def test_a_slip_that_is_understood_loses_nothing() -> None:
         ("action a() { requir x }", "did you mean `require`?"),
         ("deny r on a", "did you mean `forbid`?"),
         ("const X = a || b", "write `or`"),
+        ("const X = 1h 1_500ms", "write `1h1_500ms`"),
+        ("const X = 5m1h", "larger units first, each once: `1d2h30m`"),
+        (
+            'test "t" { approve r by ann expect allow }',
+            "a test does not say who answers: `approve r` or `refuse r`, where `r` is the rule that asks",
+        ),
     ],
 )
 def test_a_hint_says_what_to_write(text: str, word: str) -> None:
