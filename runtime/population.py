@@ -33,7 +33,7 @@ from runtime.to_python import Names
 
 __all__ = ["EFFECTS", "Population", "Stepped", "UnsupportedError", "Words", "words"]
 
-FEW = 12
+FEW = 24
 """So few rows are decided one by one."""
 BURST = 48
 """So many rows are decided one by one after a round in which hardly any could be."""
@@ -114,7 +114,7 @@ class Population:
         act = self._acts[action]
         given = act.read(self.people, inputs or {}, now)
         if given.rows == 1 and not given.columns:
-            guard = np.array([act.single(np.int64, now, *given.values)], np.int16)
+            guard = np.array([act.single(act.kind(given), now, *given.values)], np.int16)
         else:
             guard = self._rows(act, now, given)
         return Stepped(act.plan.effects[guard], guard)
@@ -173,7 +173,8 @@ class Population:
                 return guard
             waiting_rows = int(np.count_nonzero(late))
             progress = len(left) - waiting_rows
-            left, columns = left[late], [c[late] for c in columns]
+            places = np.flatnonzero(late)
+            left, columns = left[places], [c[places] for c in columns]
             if progress < BURST // 2 and waiting_rows > FEW:
                 self._singly(act, now, given, left[:BURST], guard)
                 left, columns = left[BURST:], [c[BURST:] for c in columns]
@@ -199,7 +200,10 @@ class Population:
         done = ok if late is None else ok & ~late
         rows = int(np.count_nonzero(done))
         if rows:
-            some = inputs if rows == len(left) else [c[done] for c in inputs]
+            some = inputs
+            if rows < len(left):
+                places = np.flatnonzero(done)
+                some = [c[places] if needed else c for c, needed in zip(inputs, act.needed)]
             put_all(self.cells, how.order.puts, act.values(kind, now, *some), act.safe(given), rows)
         if late is None:
             guard[left] = found

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from policydsl.core.expr import subterms
 from policydsl.core.system import Input
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, StringType
 from policydsl.state import default_value
@@ -21,6 +22,7 @@ from runtime.population_cells import LARGEST, OFFSET, Cells, Individuals
 
 _NARROW = (-(2**31), 2**31 - 1)
 _ANY = (-LARGEST, LARGEST)
+_PLAIN = (int, bool, str)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,10 @@ class Act:
         self.judge: Callable[..., Any] = cells.scope.get(f"j{how.number}", _missing)
         self.cells: Callable[..., Any] = cells.scope.get(f"c{how.number}", _missing)
         self.values: Callable[..., Any] = cells.scope.get(f"w{how.number}", _missing)
+        parts = [x for p in how.order.puts for x in p.parts] if how.order else []
+        used = set(subterms(*(e for x in parts for e in (*x.keys, x.value, x.where))))
+        self.needed = [i.ref in used for i in how.inputs]
+        """The inputs on which it depends what is written."""
         self._own = by_enforcer(how.action)
         self._options = [i.name.removesuffix(".value") for i in how.inputs if i.name.endswith(".value")]
         self._ints = [i for i in how.inputs if isinstance(i.type, IntType)]
@@ -74,16 +80,15 @@ class Act:
         """What the caller handed in; see `Population.step`."""
         if now.__class__ is not int and not isinstance(now, np.integer):
             raise ValueError(f"the time of a step is a number: {now!r}")
-        if abs(now) > LARGEST:
+        if not -LARGEST <= now <= LARGEST:
             raise OverflowError("a time beyond 2**53")
-        given: Mapping[str, Any] = inputs
+        given = inputs
         for name in self._options:
             if name in inputs:
                 given = _taken_apart(given, name)
-        used = 0
+        used, rows = 0, -1
         values: list[Any] = []
         classes: list[Bounds] = []
-        rows = -1
         for i in self.plan.inputs:
             value = given.get(i.name)
             if value is not None:
@@ -92,16 +97,18 @@ class Act:
                 value = default_value(i.type)
             else:
                 raise KeyError(f"`{i.name}` of `{self.plan.action.name}` is missing")
-            read = _read(people, i, value, classes)
-            if isinstance(read, np.ndarray | Words):
-                if rows not in (-1, len(read)):
-                    raise ValueError(f"`{i.name}` has {len(read)} rows, and others have {rows}")
-                rows = len(read)
+            if value.__class__ in _PLAIN or not (isinstance(value, Words) or np.ndim(value)):
+                values.append(_plain(people, i, value, classes))
+                continue
+            read = _column(people, i, value, classes)
+            if rows not in (-1, len(read)):
+                raise ValueError(f"`{i.name}` has {len(read)} rows, and others have {rows}")
+            rows = len(read)
             values.append(read)
         if used < len(given):
             unknown = sorted(set(given) - {i.name for i in self.plan.inputs})
             raise KeyError(f"`{self.plan.action.name}` has no input {', '.join(map(repr, unknown))}")
-        return Given(values, max(rows, 0) if rows >= 0 else 1, rows >= 0, tuple(classes))
+        return Given(values, 1 if rows < 0 else rows, rows >= 0, tuple(classes))
 
     def sizes(self) -> list[int]:
         """How many cells there are in each group."""
@@ -144,59 +151,56 @@ def _taken_apart(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     return rest
 
 
-def _read(people: Individuals, i: Input, value: Any, classes: list[Bounds]) -> Any:
-    """An array or a plain value, checked, as it is within."""
-    plain = value.__class__ in (int, bool, str)
-    if not plain and not isinstance(value, np.ndarray | Words):
-        value = np.asarray(value)
-    if not plain and not isinstance(value, Words) and not value.ndim:
-        plain, value = True, value.item()
-    match i.type:
-        case BoolType():
-            if (value.__class__ is bool) if plain else (not isinstance(value, Words) and value.dtype == np.bool_):
-                return value
-        case StringType():
-            if isinstance(value, Words) or value.__class__ is str:
-                return value
-        case IntType():
-            if _is_number(value, plain):
-                return _number(i, value, plain, classes)
-        case EnumType(cases=cases):
-            if _is_number(value, plain):
-                return _within(i, value, plain, 0, len(cases))
-        case EntityType():
-            if _is_number(value, plain):
-                if plain:
-                    return _within(i, value + OFFSET, plain, OFFSET - 1, OFFSET + people.sizes[i.type])
-                moved = np.add(value, OFFSET, dtype=np.int64, casting="unsafe")
-                return _within(i, moved, plain, OFFSET - 1, OFFSET + people.sizes[i.type])
+def _plain(people: Individuals, i: Input, value: Any, classes: list[Bounds]) -> Any:
+    """One value for all rows, checked, as it is within."""
+    if value.__class__ not in _PLAIN:
+        value = np.asarray(value).item()
+    kind, type = value.__class__, i.type
+    if kind is int:
+        if type.__class__ is EntityType:
+            return _within(i, value + OFFSET, value, value, -1, people.ends[type.name])
+        if type.__class__ is IntType:
+            _bounded(i, value, value, classes)
+            return value
+        if isinstance(type, EnumType):
+            return _within(i, value, value, value, 0, len(type.cases))
+    elif (kind is bool and type.__class__ is BoolType) or (kind is str and type.__class__ is StringType):
+        return value
     raise ValueError(f"`{i.name}` is of type {i.type}")
 
 
-def _is_number(value: Any, plain: bool) -> bool:
-    if plain:
-        return value.__class__ is int
-    return not isinstance(value, Words) and value.dtype.kind in "iu" and value.ndim == 1
+def _column(people: Individuals, i: Input, value: Any, classes: list[Bounds]) -> Any:
+    """A column, checked, as it is within."""
+    if isinstance(value, Words):
+        if i.type.__class__ is StringType:
+            return value
+        raise ValueError(f"`{i.name}` is of type {i.type}")
+    value = np.asarray(value)
+    if value.ndim != 1:
+        raise ValueError(f"`{i.name}` is not one value for each row")
+    if value.dtype == np.bool_ and i.type.__class__ is BoolType:
+        return value
+    if value.dtype.kind in "iu":
+        low, high = (int(value.min()), int(value.max())) if value.size else (0, -1)
+        match i.type:
+            case EntityType():
+                moved = np.add(value, OFFSET, dtype=np.int64, casting="unsafe")
+                return _within(i, moved, low, high, -1, people.ends[i.type.name])
+            case EnumType(cases=cases):
+                return _within(i, value, low, high, 0, len(cases))
+            case IntType():
+                _bounded(i, low, high, classes)
+                return value.astype(np.int64, copy=False)
+    raise ValueError(f"`{i.name}` is of type {i.type}")
 
 
-def _within(i: Input, value: Any, plain: bool, low: int, end: int) -> Any:
-    if plain:
-        fits = low <= value < end
-    else:
-        fits = not value.size or (int(value.min()) >= low and int(value.max()) < end)
-    if not fits:
-        raise ValueError(f"`{i.name}` names no {i.type} that there is")
+def _within(i: Input, value: Any, low: int, high: int, least: int, end: int) -> Any:
+    if low < least or high >= end:
+        raise ValueError(f"`{i.name}` names no {i.type} that there is: {low if low < least else high}")
     return value
 
 
-def _number(i: Input, value: Any, plain: bool, classes: list[Bounds]) -> Any:
-    if plain:
-        low = high = value
-    elif not value.size:
-        low = high = 0
-    else:
-        low, high = int(value.min()), int(value.max())
+def _bounded(i: Input, low: int, high: int, classes: list[Bounds]) -> None:
     if low < -LARGEST or high > LARGEST:
         raise OverflowError(f"`{i.name}` is beyond 2**53")
     classes.append(_NARROW if _NARROW[0] <= low and high <= _NARROW[1] else _ANY)
-    return value if plain else value.astype(np.int64, copy=False)

@@ -53,7 +53,11 @@ class Individuals:
             least = len(self.named[s])
             if self.sizes.setdefault(s, least) < least:
                 raise ValueError(f"`{s.name}` has {least} named individuals, and its size is {self.sizes[s]}")
+        self.ends = {s.name: n for s, n in self.sizes.items()}
         self.rooms = {s: self.least_room(s) for s in self.sizes}
+
+    def resize(self, sort: EntityType, size: int) -> None:
+        self.sizes[sort] = self.ends[sort.name] = size
 
     def least_room(self, sort: EntityType) -> int:
         """So many rows are needed: as many that nobody has, beside those of everyone else and nobody, as quantifiers
@@ -194,7 +198,7 @@ class Cells:
         """Have `size` individuals of `sort`; arrays are doubled, so that growing one by one is no dearer."""
         if size < self.people.sizes[sort]:
             raise ValueError(f"there are {self.people.sizes[sort]} of `{sort.name}` already")
-        self.people.sizes[sort] = size
+        self.people.resize(sort, size)
         old, needed = self.people.rooms[sort], self.people.least_room(sort)
         if needed <= old:
             return
@@ -286,8 +290,8 @@ class Cells:
         """Have what `save` gave. Raises `KeyError` if it is of another system."""
         if set(saved) != {v.name for v in self.vars} | {f"entity {s.name}" for s in self.people.sizes}:
             raise KeyError("what was saved has other variables")
-        for s in self.people.sizes:
-            self.people.sizes[s] = int(saved[f"entity {s.name}"])
+        for s in tuple(self.people.sizes):
+            self.people.resize(s, int(saved[f"entity {s.name}"]))
             self._measure(s, self.people.least_room(s))
         for i, v in enumerate(self.vars):
             self.place(i, np.array(saved[v.name]))

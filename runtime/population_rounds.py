@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,19 @@ Columns = Sequence[Any]
 def first_failing(truths: Sequence[Any], size: int) -> NDArray[np.int16]:
     """The number of the first guard that fails, or -1, of each row; where each guard holds is a column or one value."""
     first = np.full(size, -1, np.int16)
-    for i in range(len(truths) - 1, -1, -1):
-        holds = truths[i]
-        if isinstance(holds, np.ndarray) and holds.ndim:
-            np.putmask(first, ~holds, i)
-        elif not holds:
-            first.fill(i)
+    columns = [(i, t) for i, t in enumerate(truths) if isinstance(t, np.ndarray)]
+    # Where rows fail is found first, for most do not.
+    failing: Any = np.flatnonzero(~reduce(np.logical_and, [t for _, t in columns])) if columns else ()
+    if len(failing):
+        kind = np.full(len(failing), -1, np.int16)
+        for i, holds in reversed(columns):
+            kind[~holds.take(failing)] = i
+        first[failing] = kind
+    for i, holds in enumerate(truths):
+        if not isinstance(holds, np.ndarray) and not holds:
+            # It fails for all rows for which none before it does.
+            first[(first < 0) | (first > i)] = i
+            break
     return first
 
 
@@ -72,7 +80,10 @@ def _after_writers(group: Group, at: Columns, size: int, ok: Bools) -> Bools | N
 def _after(writes: Columns, reads: Columns, size: int, who: Bools) -> Bools:
     """Rows of which a cell of `reads` is one of `writes` of an earlier row, out of `who`."""
     rows = len(who)
-    writes, reads = ([np.broadcast_to(c, rows) for c in cs] for cs in (writes, reads))
+    wide = {id(c): np.broadcast_to(c, rows) for c in (*writes, *reads)}
+    writes, reads = [wide[id(c)] for c in writes], [wide[id(c)] for c in reads]
+    if size > SMALL and len(writes) == 1 and writes[0] is reads[0] and size < 1 << 40:
+        return _after_among_many(writes[0], who)
     if size > SMALL:
         _, numbers = np.unique(np.concatenate([*writes, *reads]), return_inverse=True)
         parts = np.split(numbers, len(writes) + len(reads))
@@ -90,4 +101,20 @@ def _after(writes: Columns, reads: Columns, size: int, who: Bools) -> Bools:
     late = first[reads[0]] < order
     for c in reads[1:]:
         late |= first[c] < order
+    return late
+
+
+def _after_among_many(cells: NDArray[Any], who: Bools) -> Bools:
+    """The same where all rows touch one cell each, of many: those that touch the same one are found by sorting."""
+    late = np.zeros(len(who), np.bool_)
+    bits = len(who).bit_length()
+    # Numbers are sorted faster than their places, so each brings its place along.
+    together = (cells.astype(np.int64) << bits) | np.arange(len(who))
+    together.sort()
+    same = np.diff(together >> bits) == 0
+    if same.any():
+        shared = np.concatenate([same, [False]]) | np.concatenate([[False], same])
+        rows = np.sort(together[shared] & ((1 << bits) - 1))
+        _, numbers = np.unique(cells[rows], return_inverse=True)
+        late[rows] = _after([numbers], [numbers], len(rows), who[rows])
     return late
