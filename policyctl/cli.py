@@ -193,7 +193,17 @@ def _refuse_unmatched(properties: tuple[str, ...], run: Run) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code; nothing escapes as a traceback unless asked for."""
     # To register their commands.
-    from policyctl import cli_diff, cli_enforce, cli_lockdown, cli_log, cli_more, cli_proofs, cli_simulate, cli_sweep  # noqa: F401  # noqa: F401
+    from policyctl import (  # noqa: F401
+        cli_demo,
+        cli_diff,
+        cli_enforce,
+        cli_lockdown,
+        cli_log,
+        cli_more,
+        cli_proofs,
+        cli_simulate,
+        cli_sweep,
+    )
 
     debug = "--debug" in arguments
     try:

@@ -203,8 +203,11 @@ def _lines(axes: Axes, record: Record, lines: Sequence[Line]) -> None:
     ends = []
     for line in lines:
         values = thin(line.values, POINTS)
-        axes.plot(middle, values, color=line.colour, linewidth=1.3, linestyle="--" if line.dashed else "-")
-        known = values[~np.isnan(values)]
+        measured = ~np.isnan(values)
+        axes.plot(
+            middle[measured], values[measured], color=line.colour, linewidth=1.3, linestyle="--" if line.dashed else "-"
+        )
+        known = values[measured]
         ends.append((float(known[-1]) if known.size else np.nan, line))
     if all(np.nanmin(line.values, initial=0) >= 0 for line in lines):
         axes.set_ylim(bottom=0)

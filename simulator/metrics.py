@@ -18,6 +18,8 @@ from simulator.scenario import Scenario
 Floats = NDArray[np.float64]
 
 NAN = float("nan")
+ALERTS = ("alarm", "detected", "audit")
+"""The kinds of happenings by which an agent says that something is bad: from then on a response is possible."""
 RECOVERED = 0.95
 """Service has recovered when this share of what it was before the attack is back ..."""
 STEADY = 20
@@ -153,7 +155,7 @@ def detections(happenings: Sequence[Mapping[str, Any]]) -> tuple[Floats, float]:
     seen: dict[tuple[str, int], int] = {}
     for h in happenings:
         who = (h["subject"], h["number"])
-        if h["kind"] in ("alarm", "detected") and who in harm and h["now"] >= harm[who]:
+        if h["kind"] in ALERTS and who in harm and h["now"] >= harm[who]:
             seen[who] = min(h["now"], seen.get(who, h["now"]))
     times = np.array([(seen[who] - harm[who]) / 1000.0 for who in seen], dtype=np.float64)
     return times, percent(len(seen), len(harm))
@@ -165,7 +167,7 @@ def responses(happenings: Sequence[Mapping[str, Any]]) -> Floats:
     times = []
     for h in happenings:
         who = (h["subject"], h["number"])
-        if h["kind"] in ("alarm", "detected"):
+        if h["kind"] in ALERTS:
             alarmed.setdefault(who, h["now"])
         elif h["kind"] == "contained" and who in alarmed:
             times.append((h["now"] - alarmed.pop(who)) / 1000.0)

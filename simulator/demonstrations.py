@@ -1,0 +1,231 @@
+"""The three demonstrations: a scenario goes in, the steps that are to be seen come out, each with when it happened.
+
+Whoever watches a demonstration knows who is malicious, and reads the gateway's answers of every tick; the agents in it
+know neither. A step has happened when something of its kind was noted after the step before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from simulator.engine import Engine, begin
+from simulator.measures import FIRST_HARM, HINDSIGHT
+from simulator.metrics import BY_NAME, Metric, evaluate
+from simulator.record import History
+from simulator.scenario import SUFFIX, Scenario, from_text
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that has to happen: noted by one of `who`, of one of these kinds, with `word` in it."""
+
+    text: str
+    who: tuple[str, ...]
+    kinds: tuple[str, ...]
+    word: str = ""
+
+    def is_it(self, event: Event) -> bool:
+        return event["who"] in self.who and event["kind"] in self.kinds and self.word in event["text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    name: str
+    steps: tuple[Step, ...]
+    goal: str
+    """What the attack is after, in words ..."""
+    reached: Callable[[Mapping[str, float]], bool]
+    """... and whether it got there, by the metrics of a run."""
+    metrics: tuple[str, ...]
+    """What to show with and without the agents."""
+
+
+DEMOS: Mapping[str, Demo] = {
+    "phishing": Demo(
+        "phishing",
+        (
+            Step("a phishing link goes through a messaging channel", (HINDSIGHT,), (FIRST_HARM,)),
+            Step("the Threat Hunter sees unusual messages", ("threat_hunter",), ("alarm", "detected")),
+            Step("the Incident Responder contains it", ("incident_responder",), ("contained",)),
+            Step("the Policy Enforcer changes the policy", ("policy_enforcer",), ("policy",)),
+            Step("the Reputation Tracker marks the sender down", (HINDSIGHT,), ("marked_down",)),
+        ),
+        "to take over every fourth bot",
+        lambda m: m["taken_over"] >= 25.0,
+        ("taken_over", "harm_through", "detection_p50", "response_p50", "false_quarantine", "resilience"),
+    ),
+    "byzantine": Demo(
+        "byzantine",
+        (
+            Step("three in ten bots turn Byzantine", (HINDSIGHT,), (FIRST_HARM,)),
+            Step("the committee goes on deciding", (HINDSIGHT,), ("decided",)),
+            Step("Intelligence sees the pattern", ("intelligence",), ("detected",), "Byzantine"),
+            Step("the ecosystem works on, with less", (HINDSIGHT,), ("reduced",)),
+            Step("recovery begins by itself", ("coordination", "incident_responder"), ("recovered", "verified")),
+        ),
+        "to keep service below 95 % of what it was",
+        lambda m: m["last"] < 95.0,
+        ("last", "worst", "recovery", "violations", "consensus_ms", "detection_p50", "false_quarantine"),
+    ),
+    "skill": Demo(
+        "skill",
+        (
+            Step("a skill with a hole is submitted", (HINDSIGHT,), ("submitted",)),
+            Step("the Auditor finds the hole", ("auditor",), ("audit",)),
+            Step("the skill is trusted too little to run", (HINDSIGHT,), ("distrusted",)),
+            Step("its developer's reputation suffers", (HINDSIGHT,), ("marked_down",)),
+            Step("the policy is adapted to more of the kind", ("policy_enforcer",), ("policy",)),
+        ),
+        "that most uses of vulnerable skills are allowed",
+        lambda m: m["harm_through"] >= 50.0,
+        ("harm_through", "leaked", "response_p50"),
+    ),
+}
+
+EXTRA: Mapping[str, Metric] = {
+    "taken_over": Metric("taken_over", "honest bots taken over, at most", "%", False, "of the honest ones", "", True),
+    "last": Metric("last", "service in the last 50 ticks", "%", True, "of what it was before", "resilience", True),
+}
+"""Metrics of demonstrations alone."""
+
+
+def metric(name: str) -> Metric:
+    return EXTRA[name] if name in EXTRA else BY_NAME[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    step: Step
+    event: Event | None
+    after_ms: int = 0
+    """Since the first step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    demo: Demo
+    scenario: Scenario
+    seen: tuple[Seen, ...]
+    """One for each step, in order."""
+    with_agents: Mapping[str, float]
+    without: Mapping[str, float]
+    """The metrics of the same run with all agents off."""
+
+    @property
+    def is_complete(self) -> bool:
+        return all(s.event is not None for s in self.seen)
+
+    @property
+    def makes_the_difference(self) -> bool:
+        """Without the agents the attack gets what it is after; with them it does not."""
+        return self.demo.reached(self.without) and not self.demo.reached(self.with_agents)
+
+
+def scenario_of(name: str) -> Scenario:
+    return from_text(files("simulator").joinpath("demos", name + SUFFIX).read_text("utf-8"), name + SUFFIX)
+
+
+def show(
+    name: str, seed: int | None = None, told: Callable[[int, int], bool] = lambda _d, _t: True
+) -> tuple[Shown, History]:
+    """Runs a demonstration twice, with and without the agents; `told` says no to stop early."""
+    demo, scenario = DEMOS[name], scenario_of(name)
+    scenario = scenario if seed is None else scenario.model_copy(update={"seed": seed})
+    history, figures = _run(scenario, lambda done: told(done, 2 * scenario.ticks))
+    off = scenario.model_copy(update={"agents": ()})
+    _, without = _run(off, lambda done: told(scenario.ticks + done, 2 * scenario.ticks))
+    return Shown(demo, scenario, follow(demo.steps, history.happenings), figures, without), history
+
+
+def follow(steps: Sequence[Step], events: Sequence[Event]) -> tuple[Seen, ...]:
+    """The first event for each step that is not before that of the step before; nothing after one that is missing."""
+    found: list[Seen] = []
+    ordered = sorted(enumerate(events), key=lambda e: (e[1]["now"], e[0]))
+    place, first = 0, None
+    for step in steps:
+        event = None
+        while place < len(ordered) and event is None:
+            candidate = ordered[place][1]
+            place += 1
+            event = candidate if step.is_it(candidate) else None
+        first = event if first is None else first
+        after = event["now"] - first["now"] if event is not None and first is not None else 0
+        found.append(Seen(step, event, after))
+    return tuple(found)
+
+
+def _run(scenario: Scenario, told: Callable[[int], bool]) -> tuple[History, dict[str, float]]:
+    engine, history = begin(scenario, scenario.seed, 0), History()
+    suspects: set[int] = set()
+    while engine.tick < scenario.ticks and told(engine.tick):
+        ticked = engine.step()
+        history.add(ticked)
+        noted = [asdict(h) for h in ticked.happenings]
+        history.happenings += _watch(engine, noted, ticked.measures, suspects)
+    figures = evaluate(scenario, history.columns, history.decided, history.happenings)
+    honest = scenario.bots - round(scenario.bots * scenario.malicious)
+    figures["taken_over"] = 100.0 * figures["compromised"] / honest
+    figures["last"] = _last(scenario, history)
+    return history, figures
+
+
+def _last(scenario: Scenario, history: History) -> float:
+    columns = history.columns
+    kept, asked = columns["service_kept"], columns["service_asked"]
+    until = scenario.attack_begins
+    if not until or not asked[:until].any() or not asked[-50:].any():
+        return float("nan")
+    before = kept[:until].sum() / asked[:until].sum()
+    return float(100.0 * kept[-50:].sum() / asked[-50:].sum() / before)
+
+
+def _watch(
+    engine: Engine, noted: Sequence[Event], measures: Mapping[str, float], suspects: set[int]
+) -> list[dict[str, Any]]:
+    """What is to be seen in a tick that no agent notes, as it is nobody's business or follows from an action."""
+    tick, gateway, world = engine.tick - 1, engine.gateway, engine.state.world
+    found: list[dict[str, Any]] = []
+
+    def note(kind: str, text: str, subject: str = "", number: int = -1) -> None:
+        found.append(
+            {"tick": tick, "now": gateway.now, "who": HINDSIGHT, "kind": kind, "text": text, "incident": -1,
+             "subject": subject, "number": number}
+        )  # fmt: skip
+
+    skills = world.skills
+    for skill in np.flatnonzero((skills.submitted == tick) & skills.harmful).tolist():
+        note("submitted", f"bot {skills.developer[skill]} submits skill {skill}, which is vulnerable", "skill", skill)
+    for event in noted:
+        if event["kind"] == "contained" and event["subject"] == "bot":
+            suspects.add(event["number"])
+        elif event["kind"] == "contained" and event["subject"] == "skill":
+            suspects.add(int(skills.developer[event["number"]]))
+    least, trust = gateway.parameter("MIN_TRUST"), gateway.read("trust")
+    for asked in gateway.of_tick("audit_skill"):
+        for skill in asked.column("skill")[asked.answers.allowed].tolist():
+            if trust[skill] < least:
+                text = f"trust in skill {skill} is {trust[skill]}, and a skill needs {least} to run"
+                note("distrusted", text, "skill", skill)
+    for asked in gateway.of_tick("score"):
+        about, change = asked.column("about"), asked.column("change")
+        usual = int(np.median(change))
+        for bot, much in zip(about.tolist(), change.tolist(), strict=True):
+            # Where all reputations rise, one that rises less has fallen.
+            if bot in suspects and much < usual:
+                text = f"reputation of bot {bot}: {much:+d}, where the member in the middle gets {usual:+d}"
+                note("marked_down", text, "bot", bot)
+    if measures["consensus_decisions"] and not measures["consensus_violations"]:
+        many = int(measures["consensus_decisions"])
+        text = f"{many} decided in {measures['consensus_ms'] / many:.0f} ms, all honest members alike"
+        note("decided", text)
+    if measures["emergency"] and measures["quarantined"] and measures["service_kept"]:
+        share = 100 * measures["service_kept"] / max(1.0, measures["service_asked"])
+        note("reduced", f"{measures['quarantined']:.0f} bots in quarantine, {min(share, 100):.0f} % of service kept")
+    return found
