@@ -61,7 +61,9 @@ class Frontier:
         return node
 
     def copy(self) -> Frontier:
-        return Frontier(self.size, self._roots)
+        found = Frontier()
+        found.size, found._roots = self.size, self._roots.copy()
+        return found
 
     def to_bytes(self) -> bytes:
         """The frontier as bytes; `from_bytes` reads them back."""
