@@ -46,6 +46,10 @@ ROWS = (*RATES, "received")
 """The rates that are looked at: what is observed, and the messages that a bot was sent."""
 ROW = {name: at for at, name in enumerate(ROWS)}
 OTHERS = [[ROW[name] for name in e.among] for e in EXCESSES]
+FAR = 3.0
+"""So many deviations above its peers somebody is looked at."""
+LOUD = 2.5
+"""So many deviations above its peers somebody who sends is loud."""
 SMOOTH = 5.0
 """Events that are added to what a share is a share of: one complaint about one message is not a share of 1."""
 
@@ -66,6 +70,10 @@ class Peers:
     share: Floats = field(default_factory=lambda: _zeros(len(EXCESSES)))
     """So many complaints (failures, ...) come with one message (request, ...)."""
     share_spread: Floats = field(default_factory=lambda: _zeros(len(EXCESSES)))
+    gates: Floats = field(default_factory=lambda: _zeros(len(ROWS)))
+    """From here on a rate is `FAR` above the peers."""
+    loud: float = 0.0
+    """From here on somebody sends far more than others."""
 
 
 def median(values: Floats) -> Floats:
@@ -93,7 +101,9 @@ def look(rates: Floats, tick: int) -> Peers:
                 ordinary[:] = True
                 break
         share_spread[at] = max(1.0, NORMAL * float(median(np.abs(beyond - median(beyond)))))
-    return Peers(tick, middle, spread, share, share_spread)
+    peers = Peers(tick, middle, spread, share, share_spread)
+    peers.gates, peers.loud = gates(peers, FAR), float(gates(peers, LOUD)[ROW["messages"]])
+    return peers
 
 
 def beyond_peers(peers: Peers, rates: Floats) -> Floats:

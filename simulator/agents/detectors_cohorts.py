@@ -45,18 +45,18 @@ def grow(cohorts: Cohorts, bots: int) -> None:
     cohorts.loud = np.concatenate([cohorts.loud, more > 0])
 
 
-def watch(cohorts: Cohorts, joined: Ids, senders: Ids, recipients: Ids) -> None:
+def watch(cohorts: Cohorts, joined: Ids, senders: Ids, recipients: Ids, allowed: Bools) -> None:
     """Messages of a tick."""
     cohorts.inner *= FADE
     cohorts.circle *= FADE
     size = cohorts.inner.size
-    newer = np.flatnonzero(joined[senders] > 0)
-    if newer.size:
+    if cohorts.size.any():
+        newer = np.flatnonzero(allowed & (joined[senders] > 0))
         mine, theirs = joined[senders[newer]], joined[recipients[newer]]
         near = newer[(np.abs(mine - theirs) <= NEAR) & (theirs > 0)]
         cohorts.inner += np.bincount(senders[near], minlength=size)
-    loud = cohorts.loud[recipients]
-    if loud.any():
+    loud = np.flatnonzero(cohorts.loud[recipients] & allowed)
+    if loud.size:
         cohorts.circle += np.bincount(senders[loud], minlength=size)
 
 

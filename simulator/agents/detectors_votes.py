@@ -54,6 +54,8 @@ class Votes:
     proposal: Ids = field(default_factory=lambda: np.full(SLOTS, -1, dtype=np.int64))
     last: Ids = field(default_factory=lambda: np.zeros(SLOTS, dtype=np.int64))
     """The tick of the last vote."""
+    past: Floats = field(default_factory=lambda: np.zeros(0))
+    """What earlier proposals have left of evidence against each bot, in units of 1 / `UNIT` nat; never below zero."""
 
 
 def remember(votes: Votes, tick: int, voters: Any, proposals: Any, support: Any) -> None:
@@ -62,17 +64,13 @@ def remember(votes: Votes, tick: int, voters: Any, proposals: Any, support: Any)
     if not proposals.size:
         return
     slots = proposals % SLOTS
-    for p in np.unique(proposals).tolist():
+    for p in np.unique(proposals[votes.proposal[slots] != proposals]).tolist():
         slot = p % SLOTS
-        if votes.proposal[slot] != p:
-            if p < votes.proposal[slot] and tick - votes.last[slot] < STALE:
-                continue
+        if p > votes.proposal[slot] or tick - votes.last[slot] >= STALE:
+            _file(votes, slot)
             votes.proposal[slot] = p
-            keep = ~np.uint64(1 << slot)
-            votes.voted &= keep
-            votes.yes &= keep
-        votes.last[slot] = tick
     kept = votes.proposal[slots] == proposals
+    votes.last[slots[kept]] = tick
     voters = np.asarray(voters, dtype=np.int64)[kept]
     bits = np.uint64(1) << slots[kept].astype(np.uint64)
     support = np.asarray(support)[kept].astype(np.bool_)
@@ -86,14 +84,39 @@ def grow(votes: Votes, bots: int) -> None:
     more = np.zeros(bots - len(votes.voted), dtype=np.uint64)
     votes.voted = np.concatenate([votes.voted, more])
     votes.yes = np.concatenate([votes.yes, more])
+    votes.past = np.concatenate([votes.past, np.zeros(len(more))])
+
+
+def forgive(votes: Votes, bots: Ids) -> None:
+    """What the bots have voted until now is not held against them."""
+    for words in (votes.voted, votes.yes):
+        words[bots] = 0
+    votes.past[bots] = 0.0
+
+
+def _file(votes: Votes, slot: int) -> None:
+    """A proposal gives way to another; what is left of it is the evidence in it (Page's CUSUM, 1954)."""
+    bit = np.uint64(1 << slot)
+    voters = np.flatnonzero(votes.voted & bit)
+    if voters.size:
+        ayes = (votes.yes[voters] & bit) > 0
+        few = int(np.count_nonzero(ayes))
+        weight = _weights(np.array([voters.size]), np.array([few]))[0]
+        if weight:
+            against = ayes == (2 * few < voters.size)
+            votes.past[voters] = np.maximum(votes.past[voters] + np.where(against, weight, AGAINST), 0.0)
+        votes.voted[voters] &= ~bit
+        votes.yes[voters] &= ~bit
 
 
 def dissenters(votes: Votes, members: int) -> tuple[Ids, Floats]:
     """The members that are in the minority far more often than others, and the evidence for each, in nats."""
     words, weight = _minority(votes)
-    often = np.flatnonzero(_bits(words[:members]).sum(axis=1, dtype=np.uint8) >= FEWEST_TIMES)
+    times = _bits(words[:members]).sum(axis=1, dtype=np.uint8)
+    often = np.flatnonzero((times >= FEWEST_TIMES) | (votes.past[:members] >= SUSPECT * UNIT / 2.0))
     minority, voted = _bits(words[often]).astype(np.float64), _bits(votes.voted[often]).astype(np.float64)
-    evidence = (minority @ weight + (voted - minority) @ np.where(weight > 0, AGAINST, 0.0)) / UNIT
+    now = minority @ weight + (voted - minority) @ np.where(weight > 0, AGAINST, 0.0)
+    evidence = (votes.past[often] + now) / UNIT
     found = evidence >= SUSPECT
     return often[found], evidence[found]
 
@@ -119,13 +142,19 @@ def _minority(votes: Votes) -> tuple[Words, Floats]:
     """For each bot the slots in which it is in the minority, as bits; and for each slot the evidence in being there, in
     units of 1 / `UNIT`: 0 where it means nothing."""
     counts, ayes = (_bits(words).sum(axis=0, dtype=np.int64) for words in (votes.voted, votes.yes))
+    weight = _weights(counts, ayes)
+    few_ayes = ayes * 2 < counts
+    yes, no = _word((weight > 0) & few_ayes), _word((weight > 0) & ~few_ayes)
+    return (votes.yes & yes) | (votes.voted & ~votes.yes & no), weight
+
+
+def _weights(counts: Ids, ayes: Ids) -> Floats:
+    """The evidence in being in the minority of proposals with so many votes and ayes: 0 where it means nothing."""
     small = np.minimum(ayes, counts - ayes)
     telling = (counts >= FEWEST) & (small > 0) & (small <= LARGEST * counts)
-    weight = np.zeros(SLOTS)
-    weight[telling] = np.rint(log(ALWAYS * counts[telling] / small[telling]) * UNIT)
-    few_ayes = ayes * 2 < counts
-    yes, no = _word(telling & few_ayes), _word(telling & ~few_ayes)
-    return (votes.yes & yes) | (votes.voted & ~votes.yes & no), weight
+    found = np.zeros(counts.size)
+    found[telling] = np.rint(log(ALWAYS * counts[telling] / small[telling]) * UNIT)
+    return found
 
 
 def _word(bits: NDArray[np.bool_]) -> np.uint64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Annotated
@@ -22,21 +22,23 @@ KINDS = (
 )  # fmt: skip
 """What the others of the seven know how to answer."""
 
+OF_THINGS = ("uses", "complaints", "share", "excess", "uses_beyond")
+OF_BOTS = (
+    *("bad_links", "cohort", "inside", "inside_lift", "circle", "circle_lift", "dissenting", "bloc", "partners"),
+    *("shift", "standing", "age"),
+)
 SEEN = {
-    Subject.BOT: frozenset(
-        (
-            *ROWS,
-            *(f"{name}_beyond" for name in ROWS),
-            *(f"{e.of}_excess" for e in EXCESSES),
-            *(f"{e.of}_share" for e in EXCESSES),
-            *("bad_links", "cohort", "inside", "inside_lift", "circle", "circle_lift", "dissenting", "partners"),
-            *("shift", "standing", "age"),
-        )
+    Subject.BOT: (
+        *ROWS,
+        *(f"{name}_beyond" for name in ROWS),
+        *(f"{e.of}_excess" for e in EXCESSES),
+        *(f"{e.of}_share" for e in EXCESSES),
+        *OF_BOTS,
     ),
-    Subject.SKILL: frozenset(("uses", "complaints", "share", "excess", "uses_beyond")),
-    Subject.LINK: frozenset(("uses", "complaints", "share", "excess", "uses_beyond")),
+    Subject.SKILL: OF_THINGS,
+    Subject.LINK: OF_THINGS,
 }
-"""What a pattern of each subject may look at."""
+"""What a pattern of each subject may look at: the rows of what is matched, in this order."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -119,22 +121,62 @@ def shipped() -> Patterns:
     return read(resources.files(__package__).joinpath("patterns.toml").read_text(encoding="utf-8"))
 
 
-def match(pattern: Pattern, seen: Mapping[str, Floats]) -> Floats:
-    """How well each of the columns matches, from 0 to 1."""
-    found = _ramp(pattern.all[0], seen)
-    for condition in pattern.all[1:]:
-        np.minimum(found, _ramp(condition, seen), out=found)
-    if pattern.any and found.any():
-        support = _ramp(pattern.any[0], seen)
-        for condition in pattern.any[1:]:
-            np.maximum(support, _ramp(condition, seen), out=support)
-        found *= pattern.alone + (1.0 - pattern.alone) * support
-    return found
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The patterns of one subject, laid out to be matched all at once."""
+
+    patterns: tuple[Pattern, ...]
+    rows: NDArray[np.int64]
+    """What each condition sees: those of `all` first, pattern by pattern, and then those of `any`."""
+    low: Floats
+    height: Floats
+    alls: NDArray[np.int64]
+    """Where the conditions of each pattern begin."""
+    anys: NDArray[np.int64]
+    supported: NDArray[np.int64]
+    """The patterns that have an `any`."""
+    alone: Floats
+    looks: tuple[tuple[tuple[str, int], ...], ...]
+    """What each pattern looks at, and in which row that is."""
 
 
-def _ramp(condition: Condition, seen: Mapping[str, Floats]) -> Floats:
+@cache
+def shipped_table(subject: Subject) -> Table:
+    return table(shipped(), subject)
+
+
+def table(known: Patterns, subject: Subject) -> Table:
+    own = known.of(subject)
+    supported = [i for i, p in enumerate(own) if p.any]
+    conditions = [c for p in own for c in p.all] + [c for i in supported for c in own[i].any]
+    ends = np.cumsum([0, *(len(p.all) for p in own), *(len(own[i].any) for i in supported)])
+    low = np.array([c.low for c in conditions])
+    return Table(
+        own,
+        np.array([SEEN[subject].index(c.see) for c in conditions], dtype=np.int64),
+        low[:, None],
+        np.array([c.high for c in conditions])[:, None] - low[:, None],
+        ends[: len(own)],
+        ends[len(own) : -1],
+        np.array(supported, dtype=np.int64),
+        np.array([[own[i].alone] for i in supported]).reshape(-1, 1),
+        tuple(
+            tuple((see, SEEN[subject].index(see)) for see in dict.fromkeys(c.see for c in (*p.all, *p.any)))
+            for p in own
+        ),
+    )
+
+
+def match(known: Table, seen: Floats) -> Floats:
+    """How well each pattern (a row) matches each column of what was seen, from 0 to 1."""
+    ramps = (seen[known.rows] - known.low) / known.height
     # Not `clip`: on a few dozen values it costs as much as all the rest.
-    found = (seen[condition.see] - condition.low) / (condition.high - condition.low)
-    np.maximum(found, 0.0, out=found)
-    np.minimum(found, 1.0, out=found)
+    np.maximum(ramps, 0.0, out=ramps)
+    np.minimum(ramps, 1.0, out=ramps)
+    # A row of `all` ends where the next one begins, and the last of them where those of `any` begin.
+    split = known.anys[0] if known.anys.size else len(ramps)
+    found: Floats = np.minimum.reduceat(ramps[:split], known.alls, axis=0)
+    if known.anys.size:
+        support = np.maximum.reduceat(ramps[split:], known.anys - split, axis=0)
+        found[known.supported] *= known.alone + (1.0 - known.alone) * support
     return found

@@ -15,15 +15,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.agents import detectors, detectors_cohorts, detectors_forest, detectors_shift, detectors_votes, patterns
+from simulator.agents import (
+    detectors,
+    detectors_cohorts,
+    detectors_forest,
+    detectors_pardons,
+    detectors_shift,
+    detectors_things,
+    detectors_votes,
+    patterns,
+)
 from simulator.agents.base import Alert, Indicator, Name, Subject, View
-from simulator.agents.detectors import EXCESSES, ROWS, Peers
+from simulator.agents.detectors import ROWS, Peers
 from simulator.agents.detectors_cohorts import Cohorts
 from simulator.agents.detectors_forest import Forest
+from simulator.agents.detectors_pardons import Pardons
 from simulator.agents.detectors_shift import SLOW, Shift
+from simulator.agents.detectors_things import Things
 from simulator.agents.detectors_votes import Votes
 from simulator.gateway import Asked
-from simulator.observe import FADE, RATES, Observed
+from simulator.observe import FADE, RATES
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -45,23 +56,23 @@ LOOK_TOGETHER = 20
 REFIT = 250
 """Every so many ticks the forest gets a new sample."""
 SAMPLE = 2000
-FAR = 3.0
-"""So many deviations above its peers a bot is scored."""
-LOUD = 5.0
-"""So many deviations above its peers a bot is loud."""
-MOST_SCORED = 200
+MOST_SCORED = 256
+MOST_ASKED = 32
+"""So many, at most, about which the forest is asked."""
 MOST_ALARMS = 16
-"""Each tick."""
+"""Each of these in one tick; of more than 4,000 members one alarm for each 250."""
 AGAIN = 600
 """After so many ticks an alarm about which nothing was done may be raised again."""
-GRACE = 60
-"""For so many ticks a bot that was let out is left alone."""
+GRACE = 20
+"""For so many ticks a bot that was let out is left alone; then only what it did since counts."""
 DENIED = 10
 """For so many ticks an alarm that was not allowed is not raised again."""
 FORGET = 0.95
 """What is left of a word from Intelligence after `LOOK` ticks."""
 LOOKED_AT = ("messages", "links", "secrets", "denied", "complaints", "calls", "failures", "signals", "dissent")
 """The rates by which somebody stands out."""
+STRANGE = tuple(patterns.SEEN[Subject.BOT].index(f"{name}_beyond") for name in LOOKED_AT)
+"""Where they are among what is seen."""
 
 
 def _floats() -> Floats:
@@ -70,22 +81,6 @@ def _floats() -> Floats:
 
 def _ids() -> Ids:
     return np.zeros(0, dtype=np.int64)
-
-
-@dataclass(slots=True)
-class Subjects:
-    """What is known of each skill, or of each link."""
-
-    risk: Floats = field(default_factory=_floats)
-    """By Intelligence."""
-    bad: Floats = field(default_factory=_floats)
-    """How bad it is held to be, from 0 to 1; it does not fall."""
-    quiet_until: Ids = field(default_factory=_ids)
-    seen: Floats = field(default_factory=_floats)
-    """The faded count of complaints at the last tick."""
-    uses: Floats = field(default_factory=_floats)
-    complaints: Floats = field(default_factory=_floats)
-    """Counts that fade slowly, for a skill is used for long."""
 
 
 @dataclass(slots=True)
@@ -99,6 +94,8 @@ class State:
     """Messages that each bot was sent, fading."""
     bad_links: Floats = field(default_factory=_floats)
     """Messages of each bot with links that are held to be bad, fading."""
+    last_link: Ids = field(default_factory=_ids)
+    """The last of them; -1 for none."""
     risk: Floats = field(default_factory=_floats)
     """What Intelligence says about each bot."""
     threat: Floats = field(default_factory=_floats)
@@ -108,12 +105,17 @@ class State:
     alarmed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     """There is an alarm of ours that stands."""
     quiet_until: Ids = field(default_factory=_ids)
+    pardons: Pardons = field(default_factory=Pardons)
     dissent: Floats = field(default_factory=_floats)
     """Evidence that a bot wants something else than all others, in nats; 0 where there is little."""
+    bloc: int = 0
+    """So many bots of which that may be said."""
+    middle: float = 0.0
+    """The reputation of the member in the middle."""
     together: dict[int, list[int]] = field(default_factory=dict)
     """Who dissents together with whom."""
-    skills: Subjects = field(default_factory=Subjects)
-    links: Subjects = field(default_factory=Subjects)
+    skills: Things = field(default_factory=Things)
+    links: Things = field(default_factory=Things)
     alarms: int = 0
     """In all."""
 
@@ -128,7 +130,8 @@ class Scored(NamedTuple):
     match: Floats
     """How well it matches."""
     parts: Mapping[str, Floats]
-    seen: Mapping[str, Floats]
+    seen: Floats
+    """A row for each of `patterns.SEEN`."""
 
 
 def begin(members: int = 0) -> State:
@@ -164,14 +167,11 @@ def combine(robust: Any, forest: Any, pattern: Any, intelligence: Any) -> Floats
 def candidates(state: State, view: View) -> Ids:
     """Whom to score in this tick: who stands out in a rate, is under suspicion, or was scored high lately."""
     n = view.members
-    gates = detectors.gates(state.peers, FAR)
     chosen = state.above[:n] > 0
     for name in LOOKED_AT:
-        chosen |= view.observed.rate(name)[:n] > gates[ROWS.index(name)]
-    chosen |= state.risk[:n] > 0.5
-    chosen |= state.bad_links[:n] > 0.5
-    chosen |= state.cohorts.beyond[:n] > 3.0
-    chosen[[b for b in state.together if b < n]] = True
+        chosen |= view.observed.rate(name)[:n] > state.peers.gates[ROWS.index(name)]
+    for array, low in ((state.risk, 0.5), (state.bad_links, 0.5), (state.cohorts.beyond, 3.0), (state.dissent, 0.0)):
+        chosen |= array[:n] > low
     chosen &= state.quiet_until[:n] <= view.tick
     chosen &= view.gateway.read("quarantined")[:n] == 0
     bots = np.flatnonzero(chosen)
@@ -189,18 +189,17 @@ def score(state: State, view: View, bots: Ids) -> Scored:
     """The threat of each of the bots, as it is now."""
     rates = _rates(state, view, bots)
     seen = _seen(state, view, bots, rates)
-    known = patterns.shipped().of(Subject.BOT)
-    matches = np.array([patterns.match(p, seen) for p in known])
+    matches = patterns.match(patterns.shipped_table(Subject.BOT), seen)
     best = matches.argmax(axis=0)
     match = matches[best, np.arange(bots.size)]
-    most = np.max([*(seen[f"{name}_beyond"] for name in LOOKED_AT), seen["complaints_excess"]], axis=0)
-    robust = np.clip((most - 3.5) / 6.5, 0.0, 1.0)
+    robust = np.minimum(np.maximum((seen[list(STRANGE)].max(axis=0) - 3.5) / 6.5, 0.0), 1.0)
     risk = state.risk[bots]
     forest = np.zeros(bots.size)
     threat = combine(robust, forest, match, risk)
-    # The forest is asked where it could tip the scales, or has done so.
-    close = np.flatnonzero(threat > 1.0 - (1.0 - THRESHOLD) / (1.0 - FOREST))
+    # The forest is asked only where it can tip the scales: asking costs more than all the rest.
+    close = np.flatnonzero((threat < THRESHOLD) & (threat >= 1.0 - (1.0 - THRESHOLD) / (1.0 - FOREST)))
     if close.size:
+        close = close[np.argsort(-threat[close], kind="stable")[:MOST_ASKED]]
         forest[close] = detectors_forest.alone(state.forest, detectors.features(rates[:, close]))
         threat = combine(robust, forest, match, risk)
     parts = {"robust": robust, "forest": forest, "pattern": match, "intelligence": risk}
@@ -216,7 +215,8 @@ def _judge(state: State, view: View, scored: Scored) -> None:
     due = np.flatnonzero(count >= STEADY)
     if not due.size:
         return
-    due = due[np.lexsort((bots[due], -threat[due]))][:MOST_ALARMS]
+    most = max(MOST_ALARMS, view.members // 250)
+    due = due[np.lexsort((bots[due], -threat[due]))][:most]
     allowed = view.ask("raise_alarm", suspect=bots[due]).allowed
     state.quiet_until[bots[due]] = view.tick + np.where(allowed, AGAIN, DENIED)
     raised = due[allowed]
@@ -229,14 +229,18 @@ def _judge(state: State, view: View, scored: Scored) -> None:
 
 def _alarm(state: State, view: View, scored: Scored, at: int) -> None:
     bot, threat, match = int(scored.bots[at]), float(scored.threat[at]), float(scored.match[at])
-    pattern = patterns.shipped().of(Subject.BOT)[int(scored.best[at])]
+    known = patterns.shipped_table(Subject.BOT)
+    pattern = known.patterns[int(scored.best[at])]
     named = match >= 0.3
     kind = pattern.kind if named else "anomaly"
     says = f"{pattern.name}: {pattern.says}" if named else "strange, and near what Intelligence warns of"
     evidence = [(name, round(float(part[at]), 3)) for name, part in scored.parts.items()]
     if named:
-        looked = dict.fromkeys(c.see for c in (*pattern.all, *pattern.any))
-        evidence += [(name, round(float(scored.seen[name][at]), 3)) for name in looked]
+        seen = scored.seen[:, at].round(3).tolist()
+        evidence += [(name, seen[row]) for name, row in known.looks[int(scored.best[at])]]
+    link = int(state.last_link[bot])
+    if kind == "phishing" and link >= 0:
+        evidence.append(("link", float(link)))
     if kind in ("collusion", "sybil"):
         evidence += [("with", float(other)) for other in state.together.get(bot, [])[:8]]
     alert = Alert(Subject.BOT, bot, kind, round(threat, 3), view.tick, tuple(evidence))
@@ -252,48 +256,24 @@ def _send(view: View, alert: Alert) -> None:
 
 def _about(state: State, view: View, subject: Subject) -> None:
     """Scores links, or skills, and tells of those that are bad."""
-    of_links = subject is Subject.LINK
-    if of_links:
-        mine, uses, complaints = state.links, view.observed.link_senders, view.observed.link_complaints
-    else:
-        mine, uses, complaints = state.skills, state.skills.uses, state.skills.complaints
-    places = np.flatnonzero((complaints > 1.5) | (mine.risk > 0.5))
-    places = places[mine.quiet_until[places] <= view.tick]
-    if not places.size:
+    things = state.links if subject is Subject.LINK else state.skills
+    suspects = detectors_things.suspects(things, view.tick)
+    if not suspects.size:
         return
-    share, typical = _usual(uses, complaints)
-    u, c = uses[places], complaints[places]
-    columns = {
-        "uses": u,
-        "complaints": c,
-        "share": c / (u + 1.0),
-        "excess": (np.sqrt(c) - np.sqrt(share * (u + 1.0))) / detectors.EVENT,
-        "uses_beyond": (np.sqrt(u) - np.sqrt(typical)) / (2.0 * detectors.EVENT),
-    }
-    known = patterns.shipped().of(subject)
-    matches = np.array([patterns.match(p, columns) for p in known])
+    known = patterns.shipped_table(subject)
+    seen = detectors_things.seen(things, suspects)
+    matches = patterns.match(known, seen)
     best = matches.argmax(axis=0)
-    match = matches[best, np.arange(places.size)]
-    threat = combine(0.0, 0.0, match, mine.risk[places])
-    mine.bad[places] = np.maximum(mine.bad[places], threat)
+    threat = combine(0.0, 0.0, matches[best, np.arange(suspects.size)], things.risk[suspects])
+    things.bad[suspects] = np.maximum(things.bad[suspects], threat)
     for at in np.flatnonzero(threat >= THRESHOLD)[:MOST_ALARMS].tolist():
-        number, pattern = int(places[at]), known[int(best[at])]
-        mine.quiet_until[number] = view.tick + AGAIN
-        evidence = tuple((name, round(float(column[at]), 3)) for name, column in columns.items())
+        number, pattern = int(suspects[at]), known.patterns[int(best[at])]
+        things.quiet_until[number] = view.tick + AGAIN
+        evidence = tuple(zip(patterns.OF_THINGS, seen[:, at].round(3).tolist()))
         _send(view, Alert(subject, number, pattern.kind, round(float(threat[at]), 3), view.tick, evidence))
-        text = f"{subject.value} {number}: {pattern.says} ({c[at]:.0f} of {u[at]:.0f}; threat {threat[at]:.2f})"
+        uses, complaints = seen[:2, at]
+        text = f"{subject.value} {number}: {pattern.says} ({complaints:.0f} of {uses:.0f}; threat {threat[at]:.2f})"
         view.note("detected", text, subject=subject.value, number=number)
-
-
-def _usual(uses: Floats, complaints: Floats) -> tuple[float, float]:
-    """Complaints per use where there are few, and how often something is used that is used at all."""
-    used = np.flatnonzero(uses > 0.5)
-    if not used.size:
-        return 0.005, 1.0
-    u, c = uses[used], complaints[used]
-    calm = c * 10.0 <= u + 10.0
-    share = (float(np.cumsum(c[calm])[-1]) if calm.any() else 0.0) + 0.005 * 20.0
-    return share / ((float(np.cumsum(u[calm])[-1]) if calm.any() else 0.0) + 20.0), float(detectors.median(u))
 
 
 def _listen(state: State, view: View) -> None:
@@ -318,33 +298,26 @@ def _watch(state: State, view: View) -> None:
     sends = view.gateway.of_tick("send")
     if sends:
         allowed = np.concatenate([a.answers.allowed for a in sends])
-        sender, recipient = _column(sends, "principal")[allowed], _column(sends, "recipient")[allowed]
-        state.received += np.bincount(recipient, minlength=size)[:size]
-        links = _column(sends, "link")
-        linked = np.flatnonzero(links >= 0)
-        bad = state.links.bad[links[linked]] >= THRESHOLD
-        if bad.any():
-            # A message that was denied for its link was sent all the same.
-            state.bad_links += np.bincount(_column(sends, "principal")[linked[bad]], minlength=size)[:size]
-        detectors_cohorts.watch(state.cohorts, view.observed.joined, sender, recipient)
+        sender, recipient, link = (_column(sends, name) for name in ("principal", "recipient", "link"))
+        state.received += np.bincount(recipient, weights=allowed, minlength=size)[:size]
+        # A message that was denied for its link was sent all the same.
+        linked = np.flatnonzero(link >= 0)
+        bad = linked[state.links.bad[link[linked]] >= THRESHOLD]
+        if bad.size:
+            state.bad_links += np.bincount(sender[bad], minlength=size)[:size]
+            state.last_link[sender[bad]] = link[bad]
+        detectors_cohorts.watch(state.cohorts, view.observed.joined, sender, recipient, allowed)
     votes = view.gateway.of_tick("vote")
     if votes:
         allowed = np.concatenate([a.answers.allowed for a in votes])
         columns = (_column(votes, name)[allowed] for name in ("principal", "proposal", "support"))
         detectors_votes.remember(state.votes, view.tick, *columns)
-    _watch_skills(state.skills, view.observed)
+    state.cohorts.loud = view.observed.rate("messages") > state.peers.loud
+    seen = view.observed
+    # Complaints about skills are few, and skills are used for long: they are remembered for longer.
+    detectors_things.hear(state.skills, seen.skill_uses, seen.skill_complaints, SLOW)
+    detectors_things.hear(state.links, seen.link_senders, seen.link_complaints, FADE)
     detectors_shift.hear(state.shift, view.tick, view.observed.rate("complaints"))
-
-
-def _watch_skills(skills: Subjects, seen: Observed) -> None:
-    """Complaints about skills are few, and skills are used for long: they are remembered for longer."""
-    skills.uses *= SLOW
-    # In the long run a faded count is that of a tick, 1 / (1 - FADE) times.
-    skills.uses += (1.0 - FADE) * seen.skill_uses
-    new = seen.skill_complaints - FADE * skills.seen
-    skills.seen[:] = seen.skill_complaints
-    skills.complaints *= SLOW
-    skills.complaints += np.where(new > 0.25, new, 0.0)
 
 
 def _learn(state: State, view: View) -> None:
@@ -360,12 +333,13 @@ def _learn(state: State, view: View) -> None:
         state.threat *= FORGET
         some = _sample(view, "hunter.peers", state.alarmed)
         state.peers = detectors.look(_rates(state, view, some), view.tick)
-        loud = detectors.gates(state.peers, LOUD)[ROWS.index("messages")]
-        state.cohorts.loud[:n] = view.observed.rate("messages")[:n] > loud
+        reputation = view.gateway.read("reputation")[:n]
+        state.middle = float(detectors.median(reputation[:: max(1, n // 500)]))
     if view.tick % LOOK_TOGETHER == LOOK // 2:
         detectors_cohorts.look(state.cohorts, view.observed.joined[:n])
         bots, evidence = detectors_votes.dissenters(state.votes, n)
         state.dissent[:] = 0.0
+        state.bloc = bots.size
         state.dissent[bots] = evidence
         bots = bots[state.quiet_until[bots] <= view.tick]
         if bots.size > detectors_votes.MOST:
@@ -385,7 +359,10 @@ def _release(state: State, view: View) -> None:
     over = mine[~view.gateway.read("alarm.has")[mine]]
     late = mine[(state.quiet_until[mine] <= view.tick) & (view.gateway.read("quarantined")[mine] == 0)]
     state.quiet_until[over] = view.tick + GRACE
-    state.risk[over] = 0.0
+    for array in (state.risk, state.bad_links, state.threat):
+        array[over] = 0.0
+    detectors_votes.forgive(state.votes, over)
+    state.pardons = detectors_pardons.pardon(state.pardons, view.tick, over, _observed(state, view, over))
     state.alarmed[over] = False
     state.alarmed[late] = False
 
@@ -399,38 +376,36 @@ def _sample(view: View, stream: str, without: NDArray[np.bool_]) -> Ids:
 
 
 def _rates(state: State, view: View, bots: Ids) -> Floats:
-    """A row for each of `ROWS`, a column for each of the bots."""
+    """A row for each of `ROWS`, a column for each of the bots, without what was forgiven."""
+    found = _observed(state, view, bots)
+    detectors_pardons.take_off(state.pardons, view.tick, bots, found)
+    # Sums of faded counts are never below zero, but for what was taken off.
+    np.maximum(found, 0.0, out=found)
+    return found
+
+
+def _observed(state: State, view: View, bots: Ids) -> Floats:
     found = np.empty((len(ROWS), bots.size))
-    for at in range(len(RATES)):
-        view.observed.bots[at].take(bots, out=found[at])
-    state.received.take(bots, out=found[-1])
-    # Sums of faded counts are never below zero, but what is counted could be taken back.
-    return np.maximum(found, 0.0, out=found)
+    found[: len(RATES)] = view.observed.bots.take(bots, axis=1)
+    found[-1] = state.received[bots]
+    return found
 
 
-def _seen(state: State, view: View, bots: Ids, rates: Floats) -> dict[str, Floats]:
-    """What patterns may look at, by name."""
+def _seen(state: State, view: View, bots: Ids, rates: Floats) -> Floats:
+    """What patterns may look at: a row for each of `patterns.SEEN`, a column for each of the bots."""
+    circles = detectors_cohorts.inside(state.cohorts, bots, rates[ROWS.index("messages")], view.members)
+    inside, inside_lift, circle, circle_lift = circles
+    together = state.together
+    partners = [float(len(together.get(b, ()))) for b in bots.tolist()] if together else np.zeros(bots.size)
+    rows = (
+        *(state.bad_links[bots], state.cohorts.beyond[bots], inside, inside_lift, circle, circle_lift),
+        *(state.dissent[bots], np.full(bots.size, float(state.bloc)), partners),
+        detectors_shift.evidence(state.shift, view.tick, bots),
+        view.gateway.read("reputation")[bots] >= state.middle,
+        view.tick - view.observed.joined[bots],
+    )
     beyond, excess = detectors.beyond_peers(state.peers, rates), detectors.beyond_share(state.peers, rates)
-    seen: dict[str, Floats] = dict(zip(ROWS, rates))
-    seen |= {f"{name}_beyond": row for name, row in zip(ROWS, beyond)}
-    seen |= {f"{e.of}_excess": row for e, row in zip(EXCESSES, excess)}
-    seen |= {f"{e.of}_share": row for e, row in zip(EXCESSES, detectors.shares(rates))}
-    reputation = view.gateway.read("reputation")
-    middle = detectors.median(reputation[: view.members][:: max(1, view.members // 500)])
-    inside, lift, circle, circle_lift = detectors_cohorts.inside(state.cohorts, bots, seen["messages"], view.members)
-    return seen | {
-        "bad_links": state.bad_links[bots],
-        "cohort": state.cohorts.beyond[bots],
-        "inside": inside,
-        "inside_lift": lift,
-        "circle": circle,
-        "circle_lift": circle_lift,
-        "dissenting": state.dissent[bots],
-        "partners": np.array([float(len(state.together.get(b, ()))) for b in bots.tolist()]),
-        "shift": detectors_shift.evidence(state.shift, view.tick, bots),
-        "standing": (reputation[bots] >= middle).astype(np.float64),
-        "age": (view.tick - view.observed.joined[bots]).astype(np.float64),
-    }
+    return np.concatenate([rates, beyond, excess, detectors.shares(rates), np.array(rows, dtype=np.float64)])
 
 
 def _column(asked: list[Asked], name: str) -> NDArray[Any]:
@@ -440,18 +415,15 @@ def _column(asked: list[Asked], name: str) -> NDArray[Any]:
 def _grow(state: State, view: View) -> None:
     """There may be more bots, skills and links than there were."""
     _extend(state, view.observed.bots.shape[1])
-    for mine, size in ((state.skills, view.observed.skill_uses.size), (state.links, view.observed.link_senders.size)):
-        if size > mine.bad.size:
-            for name in ("risk", "bad", "quiet_until", "seen", "uses", "complaints"):
-                array = getattr(mine, name)
-                more = np.zeros(size - array.size, dtype=array.dtype)
-                setattr(mine, name, np.concatenate([array, more]))
+    detectors_things.grow(state.skills, view.observed.skill_uses.size)
+    detectors_things.grow(state.links, view.observed.link_senders.size)
 
 
 def _extend(state: State, bots: int) -> None:
     more = bots - state.received.size
     if more <= 0:
         return
+    state.last_link = np.concatenate([state.last_link, np.full(more, -1)])
     for name in ("received", "bad_links", "risk", "threat", "above", "alarmed", "quiet_until", "dissent"):
         array = getattr(state, name)
         setattr(state, name, np.concatenate([array, np.zeros(more, dtype=array.dtype)]))
