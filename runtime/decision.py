@@ -97,3 +97,13 @@ class Decision:
     @property
     def allowed(self) -> bool:
         return self.shadow or self.effect == "allow"
+
+    @property
+    def policy(self) -> str:
+        """The digest of the policy that it rests on, "" if there is none."""
+        return self.basis.policy if self.basis else ""
+
+    @property
+    def proof(self) -> str:
+        """The digest of the certificate by which all that the policy promises is proved, "" if not all is."""
+        return self.basis.certificate if self.basis and self.basis.verified else ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from enforcing import MESSAGING, OUTBOX, Clock, audit, system
-from test_bundle import files
+from test_bundle import files, proved
 
 from policyctl import DeniedError, Enforcer
 from runtime.bundle import BundleError, build, pack, read
@@ -188,6 +190,33 @@ def test_a_log_that_is_signed(bundle: Path, tmp_path: Path) -> None:
     assert opened(bundle, sign=tmp_path / "none").decide("look", principal="a").code is Code.BUNDLE
     (tmp_path / "public").write_text(public_pem(public_of(key)))
     assert opened(bundle, sign=tmp_path / "public").decide("look", principal="a").code is Code.BUNDLE
+
+
+def test_deciding_loads_no_parser_and_no_solver(bundle: Path, tmp_path: Path) -> None:
+    program = """
+import sys
+from policyctl import Enforcer
+e = Enforcer.open(sys.argv[1], sys.argv[2], unproved=True, given={"Trusted": ["ann"]})
+assert e.decide("send", key="k", principal="ann", to="bob", kind="Mail", text="hello").allowed
+assert e.reserve("call", principal="ann", most=5).commit(cost=5).allowed
+heavy = {"lark", "z3", "cvc5", "verifier", "pydantic", "numpy", "networkx", "click", "rich", "psycopg", "cryptography"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+    command: list[str | Path] = [sys.executable, "-c", program, bundle, tmp_path / "state.db"]
+    subprocess.run(command, check=True, cwd=Path(__file__).parent.parent)
+
+
+def test_what_a_decision_rests_on(tmp_path: Path) -> None:
+    for name, data in {"proved": proved(), "bare": build([(system(OUTBOX), "")])}.items():
+        (tmp_path / name).write_bytes(data)
+    e = Enforcer.open(tmp_path / "proved", "memory:")
+    d = e.decide("go", principal="a")
+    assert d.basis is not None
+    assert (d.policy, d.proof) == (d.basis.policy, d.basis.certificate)
+    assert len(d.proof) == 64
+    d = opened(tmp_path / "bare").decide("look", principal="a")
+    assert (len(d.policy), d.proof) == (64, "")
+    assert Enforcer.open(tmp_path / "none", "memory:").decide("look").proof == ""
 
 
 def test_a_bundle_that_has_to_be_signed(tmp_path: Path) -> None:
