@@ -267,7 +267,9 @@ def of_words(shared: Shared) -> dict[str, Callable[..., Any]]:
     """What text calls to ask something of columns of words."""
 
     def same(a: Any, b: Any) -> Any:
-        return same_word(shared, a, b) if isinstance(a, Words) else same_word(shared, b, a)
+        column, other = (a, b) if isinstance(a, Words) else (b, a)
+        found = same_word(shared, column, other)
+        return found if isinstance(found, np.ndarray) else np.full(len(column), found)
 
     def either(c: Any, a: Any, b: Any) -> Any:
         return either_word(shared, np.asarray(c), a, b)

@@ -171,13 +171,13 @@ def added(value: Expr, own: Expr) -> Expr | None:
 
 
 def _setting(var: StateVar, writes: Sequence[Write]) -> Put | None:
-    parts = []
-    for w in writes:
+    parts = [Part(w.keys, w.value, TRUE) for w in writes]
+    if len(writes) == 1:
+        # SOUND: what writes the old value writes nothing, unless another write of the action comes before it.
+        (w,) = writes
         own = select(var.ref, *w.keys)
         where = _where(w.value, own)
-        if where is FALSE:
-            continue
-        parts.append(Part(w.keys, _without(w.value, own), where))
+        parts = [] if where is FALSE else [Part(w.keys, _without(w.value, own), where)]
     return None if _reads(var, [e for p in parts for e in (p.value, p.where)]) else Put(var, False, tuple(parts))
 
 

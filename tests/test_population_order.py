@@ -71,6 +71,18 @@ action buy(principal: Bot, item: Item) {
   owner[item] := principal
 }
 """,
+    "places that others move": """
+entity Bot
+entity Item
+state owner : Item -> Bot = any
+state money : Bot -> Int = 0
+action hand(item: Item, to: Bot, who: Bot) {
+  require money[who] < 3 else "rich"
+  money[owner[item]] += 1
+  owner[item] := to
+}
+action spend(principal: Bot) { money[principal] := 0 }
+""",
     "the last word": """
 entity Bot
 entity Item
