@@ -60,7 +60,7 @@ STEP = {"do": "quarantine", "to": "bot", "observe": "messages"}
         ({"from_score": 1.5}, "spam.steps.1.from_score: input should be less than or equal to 1"),
         ({"within": 0}, "spam.steps.1.within: input should be greater than or equal to 1"),
         ({"within": "soon"}, "spam.steps.1.within: input should be a valid integer"),
-        ({"otherwise": "audit"}, "spam.steps.1.otherwise: input should be 'human', "),
+        ({"otherwise": "audit"}, "spam.steps.1.otherwise: input should be 'nothing', 'human', "),
         ({"whithin": 3}, "spam.steps.1.whithin: is no field"),
     ],
 )
@@ -70,6 +70,7 @@ def test_a_step_that_does_not_fit_is_named(change: dict[str, Any], fault: str) -
     with pytest.raises(PlaybookError) as error:
         checked(broken)
     assert str(error.value).startswith(fault), str(error.value)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_missing_and_unknown_playbooks_are_named() -> None:

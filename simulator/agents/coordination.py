@@ -30,6 +30,8 @@ BATCH = 512
 """So much is decided at once."""
 KEPT = 4096
 """So many latencies are kept, the newest."""
+RENEW = 30
+"""So many ticks after a decision the same wish of an agent is held to be decided."""
 URGENT = ("emergency", "stand_down")
 
 
@@ -49,6 +51,8 @@ class State:
     """What waits to be decided, and since which tick."""
     agreed: list[Ruling] = field(default_factory=list)
     """What is decided, but not yet known to enough members."""
+    lately: dict[str, int] = field(default_factory=dict)
+    """What was decided lately, and in which tick."""
     outbox: list[str] = field(default_factory=list)
     """Decisions for the layers, until they fetch them."""
     busy: int = 0
@@ -94,7 +98,7 @@ def tick(state: State, view: View, network: Network | None = None, faults: Fault
     """One tick. Times of the network are milliseconds since the run began; its nodes are the numbers of bots."""
     for request in view.take(Request):
         text = on_request(state.emergency, view, request)
-        if text:
+        if text and view.tick - state.lately.get(text, -RENEW) >= RENEW:
             propose(state, text, view.tick)
     for text in watch(state.emergency, view):
         propose(state, text, view.tick)
@@ -128,8 +132,10 @@ def _decide(state: State, view: View, network: Network, faults: Faults | None) -
         committee.failed = True
         view.note("consensus", "no decision: another committee will try", number=committee.term, after=found.took)
         return
+    state.lately = {text: tick for text, tick in state.lately.items() if view.tick - tick < RENEW}
     for text in batch:
         del state.pending[text]
+        state.lately[text] = view.tick
     state.decisions += 1
     state.texts += len(batch)
     state.latencies = [*state.latencies[1 - KEPT :], found.certain]

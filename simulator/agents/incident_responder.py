@@ -28,7 +28,7 @@ from simulator.agents.incident_responder_book import (
     of_phase,
 )
 from simulator.agents.incident_responder_steps import FIRST_STATE, SIZED_BY, carry_out, exists, helped, measure
-from simulator.agents.playbooks import BOT, KINDS, LINK, MOST_STEPS, SKILL, TARGET_OF, Do, Plans, plans
+from simulator.agents.playbooks import BOT, KINDS, LINK, LONGEST, SKILL, TARGET_OF, WORDS, Do, Plans, plans
 
 Ids = NDArray[np.int64]
 
@@ -206,7 +206,7 @@ def _contain(state: State, view: View) -> None:
     book.contained[rows] = view.tick
     for row in rows.tolist():
         steps = zip(book.done[row].tolist(), p.do[book.kind[row]].tolist())
-        what = [Do(d).name.lower() for done, d in steps if done == Done.CARRIED_OUT]
+        what = [WORDS[d] for done, d in steps if done == Done.CARRIED_OUT]
         _note(state, view, "contained", f"{_name(book, row)}: {', '.join(what) or 'nothing could be done'}", row)
 
 
@@ -214,6 +214,9 @@ def _check(state: State, view: View) -> None:
     """Looks at what was carried out: first at what there was before, then at whether it fell."""
     book, p = state.book, state.plans
     rows = of_phase(book, Phase.CONTAINED)
+    if rows.size:
+        since = np.minimum(view.tick - book.contained[rows], LONGEST)
+        rows = rows[p.looks[book.kind[rows], since]]
     if not rows.size:
         return
     kind, waiting = book.kind[rows], book.done[rows] == Done.CARRIED_OUT
@@ -230,12 +233,16 @@ def _check(state: State, view: View) -> None:
         seen = p.observe[this, step]
         now = measure(view, seen, book.target[rows[at]])
         ticks = late - p.settle[this, step]
+        last = late >= p.within[this, step]
         good = helped(seen, book.before[rows[at], step], now, ticks, p.at_most[this, step]) | (seen == NONE)
-        over = np.where(late >= p.within[this, step], Done.FAILED, Done.CARRIED_OUT)
-        book.done[rows[at], step] = np.where(good, Done.HELPED, over)
+        book.done[rows[at], step] = np.where(good, Done.HELPED, np.where(last, Done.FAILED, Done.CARRIED_OUT))
     done = book.done[rows]
-    failed = ((done == Done.FAILED) | (done == Done.REFUSED)).any(axis=1)
-    settled = failed | ~(done == Done.CARRIED_OUT).any(axis=1)
+    counts = (p.otherwise[kind] != Do.NOTHING) & (done != Done.LEFT_OUT) & (p.do[kind] != Do.HUMAN)
+    counts |= ~counts.any(axis=1)[:, None]
+    failed = (((done == Done.FAILED) | (done == Done.REFUSED)) & counts).any(axis=1)
+    # What is grave is not kept from humans by what does not matter to it.
+    open_ = (done == Done.CARRIED_OUT) & (counts | ~book.grave[rows][:, None])
+    settled = failed | ~open_.any(axis=1)
     if settled.any():
         _judge(state, view, rows[settled], ~failed[settled])
 
@@ -327,14 +334,9 @@ def _move(state: State, view: View, action: str, rows: Ids, phase: Phase) -> Non
 
 def _what_failed(state: State, row: int) -> str:
     book, p = state.book, state.plans
-    found: list[str] = []
-    for step in range(MOST_STEPS):
-        what = Do(int(p.do[book.kind[row], step])).name.lower()
-        if book.done[row, step] == Done.FAILED:
-            found.append(f"{what} did not help")
-        elif book.done[row, step] == Done.REFUSED:
-            found.append(f"{what} was refused")
-    return ", ".join(found)
+    done, do = book.done[row], p.do[book.kind[row]]
+    failed = [f"{WORDS[d]} did not help" for d in do[done == Done.FAILED].tolist()]
+    return ", ".join(failed + [f"{WORDS[d]} was refused" for d in do[done == Done.REFUSED].tolist()])
 
 
 def _name(book: Book, row: int) -> str:

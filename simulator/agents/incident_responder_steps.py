@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from simulator.agents.base import Name, Request, View
 from simulator.agents.incident_responder_book import Book
-from simulator.agents.playbooks import BOT, KINDS, LINK, OBSERVABLES, OF_BOTS, OF_LINKS, SKILL, TARGET_OF, Do
+from simulator.agents.playbooks import BOT, KINDS, LINK, LONGEST, OBSERVABLES, OF_BOTS, OF_LINKS, SKILL, TARGET_OF, Do
 from simulator.observe import FADE, RATES
 
 Ids = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-LONGEST = 1101
-"""No step is looked at later than so many ticks after it was carried out."""
 # Multiplied out one by one: `pow` has other last bits on other machines (NOTE(portable)).
 LEFT: Floats = np.cumprod(np.concatenate([[1.0], np.full(LONGEST, FADE)]))
 """What is left of a count after so many ticks."""
@@ -110,10 +108,12 @@ def _values(view: View, name: str) -> tuple[Any, int | None]:
         trust = view.gateway.read("trust")
         return np.where(trust >= view.gateway.parameter("MIN_TRUST"), trust, UTMOST), SKILL
     if name == "reputation":
-        # Among the others: where all reputations rise, one that rises less has fallen.
+        # Beside the member in the middle: where all reputations rise, one that rises less has fallen.
         reputation = view.gateway.read("reputation").astype(np.int64)
-        mean = int(reputation[: view.members].sum()) // max(1, view.members)
-        return np.where(reputation > 0, reputation - mean, UTMOST), BOT
+        # Counting is much faster than sorting, for reputations are small numbers.
+        up_to = np.cumsum(np.bincount(np.maximum(reputation[: view.members], 0)))
+        usual = int(np.searchsorted(up_to, view.members // 2, side="right"))
+        return np.where(reputation > 0, reputation - usual, UTMOST), BOT
     if name in OF_BOTS or name in OF_LINKS or name == "disabled":
         return view.gateway.read(name), BOT if name in OF_BOTS else LINK if name in OF_LINKS else SKILL
     return getattr(view.observed, name), LINK if name.startswith("link_") else SKILL

@@ -6,7 +6,7 @@ What ships is `playbooks.toml` beside this module; a scenario may bring its own.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib.resources import files
@@ -21,6 +21,9 @@ from simulator.observe import RATES
 KINDS = ("phishing", "spam", "exfiltration", "sybil", "collusion", "byzantine", "vulnerable_skill", "anomaly")
 """The kinds of alerts, each of which has a playbook."""
 MOST_STEPS = 8
+LONGEST = 1100
+"""No step is looked at later than so many ticks after it was carried out."""
+OFTEN = 5
 
 BOT, SKILL, LINK = range(3)
 TARGETS = ("bot", "skill", "link")
@@ -41,6 +44,9 @@ class Do(IntEnum):
     HUMAN = 8
 
 
+WORDS = tuple(d.name.lower() for d in Do)
+"""How playbooks call them."""
+
 TARGET_OF = {
     Do.QUARANTINE: BOT,
     Do.DISABLE_SKILL: SKILL,
@@ -58,7 +64,9 @@ OBSERVABLES = FADING + STATES
 OF_BOTS, OF_SKILLS, OF_LINKS = (*RATES, "quarantined", "reputation"), ("disabled", "distrust"), ("blocked",)
 
 _DO = Literal["quarantine", "disable_skill", "block_link", "lower_reputation", "audit", "tighten", "emergency", "human"]
-_OTHERWISE = Literal["human", "quarantine", "disable_skill", "block_link", "lower_reputation", "tighten", "emergency"]
+_OTHERWISE = Literal[
+    "nothing", "human", "quarantine", "disable_skill", "block_link", "lower_reputation", "tighten", "emergency"
+]
 
 
 class PlaybookError(ValueError):
@@ -133,7 +141,9 @@ class Plans:
     settle: NDArray[np.int16]
     within: NDArray[np.int16]
     otherwise: NDArray[np.int8]
-    """Numbers of `Do`."""
+    """Numbers of `Do`; where it is `NOTHING`, the incident does not fall back because of the step."""
+    looks: NDArray[np.bool_]
+    """Whether anything is to be looked at so many ticks (the column) after an incident of a kind was contained."""
 
 
 def shipped() -> str:
@@ -155,8 +165,15 @@ def checked(tree: Mapping[str, Any]) -> dict[str, Playbook]:
     try:
         file = _File.model_validate(tree)
     except ValidationError as error:
-        raise PlaybookError("\n".join(_fault(e) for e in error.errors())) from None
+        raise PlaybookError("\n".join(_faults(error.errors()))) from None
     return {kind: getattr(file, kind) for kind in KINDS}
+
+
+def _faults(errors: Sequence[Any]) -> list[str]:
+    """All faults in words, but for lists that only lack what is at fault itself."""
+    places = [e["loc"] for e in errors]
+    inner = [any(len(p) > len(e["loc"]) and p[: len(e["loc"])] == e["loc"] for p in places) for e in errors]
+    return [_fault(e) for e, has_inner in zip(errors, inner) if not has_inner]
 
 
 def _fault(error: Any) -> str:
@@ -186,7 +203,11 @@ def _tables(books: Mapping[str, Playbook]) -> Plans:
         np.zeros(shape, dtype=np.int16),
         np.zeros(shape, dtype=np.int16),
         np.zeros(shape, dtype=np.int8),
+        np.zeros((len(KINDS), LONGEST + 1), dtype=np.bool_),
     )
+    # What the policy remembers may have come about in any tick: it is looked at often, and later less often.
+    ago = np.arange(LONGEST + 1)
+    found.looks[:] = (ago <= OFTEN) | (ago % OFTEN == 0)
     for row, kind in enumerate(KINDS):
         for column, step in enumerate(books[kind].steps):
             at = row, column
@@ -198,6 +219,7 @@ def _tables(books: Mapping[str, Playbook]) -> Plans:
             found.settle[at] = step.settle
             found.within[at] = step.settle + step.within
             found.otherwise[at] = Do[step.otherwise.upper()]
+            found.looks[row, [step.settle, step.settle + step.within]] = True
     return found
 
 
