@@ -6,7 +6,6 @@ end of a hold waits until the disk has it.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from multiprocessing import current_process
@@ -60,8 +59,8 @@ class SqliteStore(HeldStore):
 
 class _File:
     def __init__(self, path: Path, synchronous: str, wait: float) -> None:
-        self.path = str(path)
-        self.wal = f"{path}-wal"
+        self.path = path
+        self.wal = path.with_name(path.name + "-wal")
         self.tries = max(1, round(wait / POLL))
         self.connection = self._patiently(lambda: self._connected(synchronous))
         try:
@@ -214,7 +213,7 @@ class _File:
             raise self._fault(f"it has version {version} of the tables; this program knows {VERSION}")
 
     def _identity(self) -> tuple[int, ...]:
-        file, wal = os.stat(self.path), os.stat(self.wal)  # noqa: PTH116 each decision pays for it
+        file, wal = self.path.stat(), self.wal.stat()
         return file.st_dev, file.st_ino, wal.st_ino
 
     def _patiently(self, act: Callable[[], T]) -> T:
