@@ -118,7 +118,7 @@ class Processes(Executor):
             self._running.add(process)
         theirs.close()
         try:
-            good, found = ours.recv()
+            good, found, where = ours.recv()
         except EOFError:
             process.join()
             raise LostError(f"the process was lost (exit code {process.exitcode})") from None
@@ -129,20 +129,20 @@ class Processes(Executor):
                 self._running.discard(process)
         if good:
             return found
+        found.add_note(where)
         raise found
 
 
 def _work(answers: Connection, fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """What happens in the process of a call."""
     try:
-        answer: tuple[bool, Any] = (True, fn(*args, **kwargs))
+        answer: tuple[bool, Any, str] = (True, fn(*args, **kwargs), "")
     except Exception as error:  # noqa: BLE001 it is told to who called
-        error.add_note(traceback.format_exc())
-        answer = (False, error)
+        answer = (False, error, traceback.format_exc())
     try:
         answers.send(answer)
     except Exception as error:  # noqa: BLE001 what cannot travel is told as a text
-        answers.send((False, RuntimeError(f"{type(answer[1]).__name__}: {answer[1]} ({error})")))
+        answers.send((False, RuntimeError(f"{type(answer[1]).__name__}: {answer[1]} ({error})"), answer[2]))
     answers.close()
 
 
