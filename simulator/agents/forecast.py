@@ -16,6 +16,8 @@ ALPHAS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 BETAS = (0.0, 0.05, 0.15, 0.3)
 DAMPED = 0.9
 """What is left of the trend after one more period."""
+PAST = 0.9
+"""An error counts for so much less with each period that has passed since."""
 FEWEST = 4
 """Before there are so many periods, the last one is the forecast."""
 NINETY = 1.645
@@ -42,7 +44,7 @@ def forecast(counts: Sequence[float], ahead: int = 1) -> Forecast:
     _, alpha, beta = best
     squares, level, trend = _errors(counts, alpha, beta)
     # Counts vary at least as independent events do.
-    variance = max(squares / (len(counts) - 2), level, 0.25)
+    variance = max(squares, level, 0.25)
     mean, damp, sum_of_damps, spread = level, 1.0, 0.0, 1.0
     for step in range(ahead):
         if step:
@@ -54,15 +56,15 @@ def forecast(counts: Sequence[float], ahead: int = 1) -> Forecast:
 
 
 def _errors(counts: Sequence[float], alpha: float, beta: float) -> tuple[float, float, float]:
-    """The sum of the squares of errors one period ahead; and the level and the trend in the end."""
-    level, trend, squares = counts[0], 0.0, 0.0
+    """The mean of the squares of errors one period ahead; and the level and the trend in the end."""
+    level, trend, squares, weight = counts[0], 0.0, 0.0, 0.0
     for count in counts[1:]:
         expected = level + DAMPED * trend
         error = count - expected
-        squares += error * error
+        squares, weight = PAST * squares + error * error, PAST * weight + 1.0
         level = expected + alpha * error
         trend = DAMPED * trend + beta * error
-    return squares, level, trend
+    return squares / weight, level, trend
 
 
 def _between(mean: float, deviation: float) -> Forecast:

@@ -32,7 +32,7 @@ PERIODS = 60
 """So many counts are remembered."""
 MEMORY = 400
 """For so many ticks a suspect is kept in the graph."""
-MOST_CASES = 600
+MOST_CASES = 400
 FEWEST = 3
 """So many bots make a campaign."""
 FADES, REACH = 0.6, 2
@@ -235,18 +235,12 @@ def _campaigns(state: State, view: View, found: nx.Graph) -> None:
     """Names what hangs together, and recognises what it has named before."""
     inside = view.gateway.read("quarantined")
     cases = {(c.sort, c.number): c for c in state.cases}
-    parts = [(part, True) for part in graphs.clusters(found, FEWEST)]
-    taken = {node for part, _ in parts for node in part}
-    for kind in KINDS:
-        # The same at the same time is an attack too, though nobody saw its bots have to do with each other.
-        alike = [n for n, c in sorted(cases.items()) if c.kind == kind and c.sort == Sort.BOT and n not in taken]
-        if len(alike) >= FEWEST:
-            parts.append((alike, False))
-    claimed: set[int] = set()
+    parts = _parts(found, cases)
+    claimed: dict[int, Campaign] = {}
     for part, tied in parts:
         mine = [cases[n] for n in part if n in cases]
         campaign = _recognised(state, part, mine, tied, claimed)
-        claimed.add(campaign.number)
+        claimed[campaign.number] = campaign
         _tell_people(view, campaign, found, part, mine)
     for campaign in state.campaigns:
         gone = campaign.bots and bool(inside[campaign.bots].all()) and view.tick - campaign.last > OVER
@@ -254,42 +248,92 @@ def _campaigns(state: State, view: View, found: nx.Graph) -> None:
             campaign.over = True
             text = f"campaign {campaign.number} is over: all its {len(campaign.bots)} bots are in quarantine"
             view.note("detected", text, subject="campaign", number=campaign.number)
+    _merge(state, view, claimed)
 
 
-def _recognised(state: State, part: list[Node], cases: list[Case], tied: bool, claimed: set[int]) -> Campaign:
+def _parts(found: nx.Graph, cases: dict[Node, Case]) -> list[tuple[list[Node], bool]]:
+    """What hangs together by links or skills, and of all others what does the same at the same time; and of each
+    whether its bots were seen to have to do with each other."""
+    parts: list[tuple[list[Node], bool]] = []
+    alike: dict[str, list[Node]] = {}
+    closer: set[str] = set()
+    taken: set[Node] = set()
+    for part in graphs.clusters(found, FEWEST):
+        taken.update(part)
+        if any(sort != Sort.BOT for sort, _ in part):
+            parts.append((part, True))
+        else:
+            kind = _kind([cases[n] for n in part])
+            alike.setdefault(kind, []).extend(part)
+            closer.add(kind)
+    for node, case in sorted(cases.items()):
+        if node[0] == Sort.BOT and node not in taken:
+            alike.setdefault(case.kind, []).append(node)
+    parts += [(sorted(alike[k]), k in closer) for k in KINDS if len(alike.get(k, ())) >= FEWEST]
+    return parts
+
+
+def _kind(cases: list[Case]) -> str:
+    """What most bots do."""
+    kinds = Counter(c.kind for c in cases if c.sort == Sort.BOT)
+    return max(kinds, key=lambda k: (kinds[k], -KINDS.index(k)))
+
+
+def _merge(state: State, view: View, claimed: dict[int, Campaign]) -> None:
+    """What turns out to be part of another campaign is no campaign of its own."""
+    for campaign in [c for c in state.campaigns if c.number not in claimed]:
+        for other in claimed.values():
+            if set(campaign.bots) <= set(other.bots):
+                state.campaigns.remove(campaign)
+                text = f"campaign {campaign.number} is part of campaign {other.number}"
+                view.note("detected", text, subject="campaign", number=campaign.number)
+                break
+
+
+def _recognised(
+    state: State, part: list[Node], cases: list[Case], tied: bool, claimed: dict[int, Campaign]
+) -> Campaign:
     """The campaign with most bots of this part, brought up to date; or a new one."""
     bots = graphs.bots_of(part)
-    kinds = Counter(c.kind for c in cases if c.sort == Sort.BOT)
-    kind = max(kinds, key=lambda k: (kinds[k], -KINDS.index(k)))
+    kind = _kind(cases)
+    first = min(c.tick for c in cases)
+    links = {number for sort, number in part if sort == Sort.LINK}
     best, most = None, 0
     for campaign in state.campaigns:
-        shared = len(set(bots) & set(campaign.bots))
-        if shared > most and campaign.number not in claimed:
+        if campaign.number in claimed:
+            continue
+        shared = len(set(bots) & set(campaign.bots)) + len(links & set(campaign.links))
+        if not shared and campaign.kind == kind and not campaign.links and first - campaign.last <= OVER:
+            # Nothing but its kind tells it from others, and that goes on.
+            shared = not links
+        if shared > most:
             best, most = campaign, shared
     if best is None:
         state.named += 1
-        best = Campaign(state.named, kind, [], [], [], cases[0].tick, 0, tied)
+        best = Campaign(state.named, kind, [], [], [], first, 0, tied)
         state.campaigns.append(best)
     best.kind, best.tied = kind, tied
     best.bots = sorted(set(best.bots) | set(bots))
-    best.links = sorted(set(best.links) | {n for s, n in part if s == Sort.LINK})
+    best.links = sorted(set(best.links) | links)
     best.skills = sorted(set(best.skills) | {n for s, n in part if s == Sort.SKILL})
-    best.first = min([best.first, *(c.tick for c in cases)])
-    best.last = max([best.last, *(c.tick for c in cases)])
+    best.first = min(best.first, first)
+    last = max(c.tick for c in cases)
+    best.over &= last <= best.last
+    best.last = max(best.last, last)
     return best
 
 
 def _tell_people(view: View, campaign: Campaign, found: nx.Graph, part: list[Node], cases: list[Case]) -> None:
     size = len(campaign.bots)
-    if campaign.told and size * 2 < campaign.told * 3:
-        return
     new = sum(c.sort == Sort.BOT and view.tick - c.tick < PERIOD for c in cases)
+    if campaign.told and (size * 2 < campaign.told * 3 or not new):
+        return
     what = TITLES[campaign.kind]
     how = _how(found, part) if campaign.tied else "they do the same at the same time"
     verb = "has grown to" if campaign.told else "is"
     spread = f"first seen at tick {campaign.first}, {new} new in the last {PERIOD} ticks"
     text = f"campaign {campaign.number} {verb} {size} bots: {what}; {how}; {spread}"
-    campaign.told, campaign.over = size, False
+    campaign.told = size
     view.note("detected", text, subject="campaign", number=campaign.number)
 
 
@@ -373,8 +417,8 @@ def _level(expected: float, members: int) -> int:
 def _recommend(state: State, view: View, coming: Forecast, before: int) -> None:
     period = view.tick // PERIOD
     text = (
-        f"expects {coming.mean:.0f} incidents in the next {PERIOD} ticks, between {coming.low:.0f} and "
-        f"{coming.high:.0f} with a probability of 90 %"
+        f"expects {coming.mean:.0f} incident{'' if round(coming.mean) == 1 else 's'} in the next {PERIOD} ticks, between "
+        f"{coming.low:.0f} and {coming.high:.0f} with a probability of 90 %"
     )
     if state.level < before:
         view.tell(Name.ENFORCER, Request("relax", level=state.level, why=text))

@@ -23,6 +23,9 @@ Node = tuple[int, int]
 BITS = 24
 """Of a number, within a key."""
 MOST_TIES = 20_000
+"""So many are remembered, and ..."""
+MOST_DRAWN = 2_000
+"""... so many of them are in the graph: those that were seen most."""
 OLD = 0.98
 """What is left of a count when the ties are put together again."""
 
@@ -44,7 +47,7 @@ class Tie(IntEnum):
     JOINED = 5  # two bots that joined at the same time
 
 
-FIRM = {Tie.SENT: 2.0, Tie.WITH_SKILL: 2.0, Tie.WROTE: 3.0, Tie.MADE: 1.0, Tie.VOTED: 1.0, Tie.JOINED: 1.0}
+FIRM = {Tie.SENT: 1.8, Tie.WITH_SKILL: 1.8, Tie.WROTE: 2.5, Tie.MADE: 1.0, Tie.VOTED: 1.0, Tie.JOINED: 1.0}
 """So often must it have been seen before it is more than chance."""
 SORTS = {
     Tie.SENT: (Sort.BOT, Sort.LINK),
@@ -85,7 +88,8 @@ def tie(ties: Ties, kind: Tie, one: Any, other: Any) -> None:
 
 def settle(ties: Ties) -> None:
     """Puts what is fresh together with what was there. When there are too many ties, the rarest are forgotten."""
-    counts = ties.counts * OLD
+    # Where something was seen once it is never less than that: counts fade, facts do not.
+    counts = np.maximum(ties.counts * OLD, np.minimum(ties.counts, 1.0))
     if ties.fresh:
         new, times = np.unique(np.concatenate(ties.fresh), return_counts=True)
         keys = np.union1d(ties.keys, new)
@@ -107,28 +111,36 @@ def graph(ties: Ties, suspects: Mapping[Node, float]) -> nx.Graph:
     kinds = ties.keys >> np.int64(2 * BITS)
     mask = np.int64((1 << BITS) - 1)
     one, other = (ties.keys >> np.int64(BITS)) & mask, ties.keys & mask
-    firm = ties.counts >= np.array([FIRM[t] for t in Tie])[kinds] * OLD**3
-    for at in np.flatnonzero(firm).tolist():
-        kind = Tie(int(kinds[at]))
-        sorts = SORTS[kind]
-        a, b = (int(sorts[0]), int(one[at])), (int(sorts[1]), int(other[at]))
-        if a not in suspects and b not in suspects:
-            continue
-        for node in (a, b):
+    # The sort of a thing, and its number, in one.
+    sorts = np.array([SORTS[t] for t in Tie], dtype=np.int64)[kinds].reshape(-1, 2) << np.int64(BITS)
+    theirs = np.array([(sort << BITS) | number for sort, number in suspects], dtype=np.int64)
+    near = np.isin(sorts[:, 0] | one, theirs) | np.isin(sorts[:, 1] | other, theirs)
+    firm = np.flatnonzero(near & (ties.counts >= np.array([FIRM[t] for t in Tie])[kinds]))
+    firm = np.sort(firm[np.argsort(-ties.counts[firm], kind="stable")[:MOST_DRAWN]])
+    for at, kind, a, b in zip(firm.tolist(), kinds[firm].tolist(), one[firm].tolist(), other[firm].tolist()):
+        first, second = SORTS[Tie(kind)]
+        nodes = (int(first), a), (int(second), b)
+        for node in nodes:
             if node not in found:
                 found.add_node(node, suspect=0.0)
-        found.add_edge(a, b, tie=WORDS[kind], times=float(ties.counts[at]))
+        found.add_edge(*nodes, tie=WORDS[Tie(kind)], times=float(ties.counts[at]))
     return found
 
 
 def clusters(found: nx.Graph, fewest: int) -> list[list[Node]]:
-    """Suspects that hang together, by whatever lies between them: at least `fewest` bots each, the largest first."""
+    """Suspects that hang together, with the links and skills that tie them: at least `fewest` bots each, the largest
+    first."""
     parts = []
     for component in nx.connected_components(found):
-        suspects = sorted(n for n in component if found.nodes[n]["suspect"] > 0)
-        if len(bots_of(suspects)) >= fewest:
-            parts.append(suspects)
+        part = sorted(n for n in component if found.nodes[n]["suspect"] > 0 or _ties_suspects(found, n))
+        if sum(n[0] == Sort.BOT for n in part) >= fewest:
+            parts.append(part)
     return sorted(parts, key=lambda part: (-len(part), part))
+
+
+def _ties_suspects(found: nx.Graph, node: Node) -> bool:
+    """Whether it is a link, or a skill, of two suspects at least."""
+    return node[0] != Sort.BOT and sum(found.nodes[near]["suspect"] > 0 for near in found[node]) > 1
 
 
 def risks(found: nx.Graph, fades: float, reach: int) -> dict[Node, float]:
