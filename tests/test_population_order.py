@@ -83,6 +83,31 @@ action hand(item: Item, to: Bot, who: Bot) {
 }
 action spend(principal: Bot) { money[principal] := 0 }
 """,
+    "once": """
+entity Bot
+state started : Time = 0
+state seen : Bot -> Int = 0
+action begin(principal: Bot) {
+  require started == 0 else "started"
+  started := now
+  seen[principal] += 1
+}
+action again(principal: Bot) { started := 0 }
+""",
+    "pairs": """
+entity Bot
+state score : Bot -> Int = 3
+state picked : Bot -> Bool = false
+action pick(principal: Bot) {
+  require exists a: Bot, b: Bot . a != b and not picked[a] and not picked[b] else "no two are left"
+  picked[principal] := true
+}
+action lift(principal: Bot, n: Int[0..2]) {
+  require forall a: Bot . score[a] <= 3 + n or exists b: Bot . b != a and score[b] == score[a] else "alone"
+  score[principal] += n
+  for each c: Bot where exists d: Bot . d != c and score[d] == score[c] and picked[d] { score[c] := 3 }
+}
+""",
     "the last word": """
 entity Bot
 entity Item
