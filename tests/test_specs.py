@@ -11,6 +11,7 @@ from dashboard import README, ROOT, SPECS, dashboard
 
 from policydsl.core.system import Expected, Program, PropertyKind, Test
 from policydsl.diagnostics import Report
+from policydsl.expr_words import words
 from policydsl.interp import Request, initial, step
 from policydsl.load import load
 from policydsl.run_tests import run_test
@@ -94,6 +95,17 @@ def test_what_is_expected_to_fail_says_why(path: str) -> None:
         # The very property that the flawed rules break is proved of the repaired ones.
         assert broken
         assert [repaired.get(name) for name in broken] == [Expected.PROVED] * len(broken)
+
+
+def test_what_is_claimed_again_of_the_whole_is_the_same() -> None:
+    """A policy repeats claims of those that it imports under their names, and these are no weaker for it."""
+    systems = [program(f"specs/{name}.policy").system for name in ("mvg/governance", "agents/powers", "twin/ecosystem")]
+    machine, powers, whole = ({p.name: words(p.expr, system=s) for p in s.properties} for s in systems)
+    for part, again in ((machine, powers), (machine, whole), (powers, whole)):
+        names = {name for name in part.keys() & again.keys() if "@" not in name}
+        assert "bounded_reputation" in names
+        assert {name for name in names if part[name] != again[name]} == set()
+    assert "a_cascade_stops" in powers.keys() & whole.keys()
 
 
 def test_the_machine_needs_no_lemma() -> None:
