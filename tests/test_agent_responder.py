@@ -14,7 +14,7 @@ from simulator.agents.playbooks import KINDS, Do, shipped
 from simulator.snapshot import digest, restore, save
 from tests.responding import Ecosystem, ecosystem, sending
 
-CLOSED, ESCALATED = int(Phase.CLOSED), int(Phase.ESCALATED)
+CLOSED, ESCALATED = Phase.CLOSED, Phase.ESCALATED
 
 
 def attacked(
@@ -54,7 +54,7 @@ def test_each_playbook_from_the_alert_to_the_end(kind: str) -> None:
     assert book.live.size == 0
     assert eco.kinds(0) == ["contained", "verified"]
     steps = [Do(int(d)) for d, done in zip(eco.responder.plans.do[book.kind[0]], book.done[0]) if done != Done.LEFT_OUT]
-    done = [Done(int(d)) for d in book.done[0] if d != Done.LEFT_OUT]
+    done = [int(d) for d in book.done[0] if d != Done.LEFT_OUT]
     assert done == [Done.HELPED] * len(steps)
     assert (Do.QUARANTINE in steps) == eco.is_on("quarantined", 3)
     assert (Do.DISABLE_SKILL in steps) == eco.is_on("disabled", 2)
@@ -237,7 +237,7 @@ def test_the_policy_grows_with_the_incidents() -> None:
         eco.alert(Subject.BOT, bot, "sybil", 0.5)
     eco.run(1)
     assert len(eco.gateway.enforcers[1].state["phase"]) >= 60
-    assert eco.phases() == [int(Phase.CONTAINED)] * 60
+    assert eco.phases() == [Phase.CONTAINED] * 60
 
 
 def test_moves_of_a_kind_are_one_column() -> None:

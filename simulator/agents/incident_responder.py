@@ -45,6 +45,8 @@ WHERE_FROM = {"bot": BOT, "sender": BOT, "developer": BOT, "skill": SKILL, "link
 """Words of the evidence that name a subject, by its number."""
 NEED: NDArray[np.int8] = np.array([TARGET_OF.get(d, NONE) for d in Do], dtype=np.int8)
 NEED.setflags(write=False)
+NOTHING, HUMAN = Do.NOTHING.value, Do.HUMAN.value
+THINGS = tuple(d for d in Do if d is not Do.NOTHING)
 
 
 @dataclass(slots=True)
@@ -76,7 +78,8 @@ def tick(state: State, view: View) -> None:
         _contain(state, view)
         _check(state, view)
         _conclude(state, view)
-        _rest(state, view, forget_closed(book))
+        if of_phase(book, Phase.CLOSED).size:
+            _rest(state, view, forget_closed(book))
     if view.tick % EVERY == 0:
         _obey(state, view)
         _call_for_help(state, view)
@@ -84,8 +87,8 @@ def tick(state: State, view: View) -> None:
 
 def _listen(state: State, view: View) -> None:
     """What humans decided: they have closed incidents, and order quarantines for which there was no room."""
-    book = state.book
-    for request in view.take(Request):
+    book, said = state.book, view.take(Request)
+    for request in said:
         match request.what:
             case "decided" if 0 <= request.number < book.count:
                 book.phase[request.number] = Phase.CLOSED
@@ -97,7 +100,8 @@ def _listen(state: State, view: View) -> None:
                 state.rests[key(BOT, request.number)] = view.tick + PARDON
             case _:
                 pass
-    _rest(state, view, forget_closed(book))
+    if said:
+        _rest(state, view, forget_closed(book))
 
 
 def _open(state: State, view: View, alerts: list[Alert]) -> None:
@@ -143,10 +147,10 @@ def _report(state: State, view: View, alerts: list[Alert]) -> None:
         targets[:, column] = np.where(exists(view, column, targets[:, column]), targets[:, column], NONE)
     need = NEED[do]
     there = (need == NONE) | (targets[np.arange(len(rows))[:, None], np.maximum(need, 0)] != NONE)
-    applies = (do != Do.NOTHING) & (book.score[rows][:, None] >= p.from_score[kind]) & there
+    applies = (do != NOTHING) & (book.score[rows][:, None] >= p.from_score[kind]) & there
     book.target[rows] = targets
     book.done[rows] = np.where(applies, Done.TO_DO, Done.LEFT_OUT)
-    book.grave[rows] = (applies & (do == Do.HUMAN)).any(axis=1)
+    book.grave[rows] = (applies & (do == HUMAN)).any(axis=1)
     _reserve(view, book.count + len(alerts))
     allowed = view.ask("report", incident=rows, is_grave=book.grave[rows]).allowed
     book.phase[rows] = np.where(allowed, Phase.OPEN, Phase.CLOSED)
@@ -195,10 +199,10 @@ def _contain(state: State, view: View) -> None:
     rows = of_phase(book, Phase.OPEN)
     if not rows.size:
         return
-    do = np.where(book.done[rows] == Done.TO_DO, p.do[book.kind[rows]], Do.NOTHING)
-    for thing in Do:
-        at, step = np.nonzero(do == thing)
-        if thing is Do.NOTHING or not at.size:
+    do = np.where(book.done[rows] == Done.TO_DO, p.do[book.kind[rows]], NOTHING)
+    for thing in THINGS:
+        at, step = np.nonzero(do == thing.value)
+        if not at.size:
             continue
         done = carry_out(view, book, thing, rows[at], p.level[book.kind[rows[at]], step])
         book.done[rows[at], step] = np.where(done, Done.CARRIED_OUT, Done.REFUSED)
@@ -237,7 +241,7 @@ def _check(state: State, view: View) -> None:
         good = helped(seen, book.before[rows[at], step], now, ticks, p.at_most[this, step]) | (seen == NONE)
         book.done[rows[at], step] = np.where(good, Done.HELPED, np.where(last, Done.FAILED, Done.CARRIED_OUT))
     done = book.done[rows]
-    counts = (p.otherwise[kind] != Do.NOTHING) & (done != Done.LEFT_OUT) & (p.do[kind] != Do.HUMAN)
+    counts = (p.otherwise[kind] != NOTHING) & (done != Done.LEFT_OUT) & (p.do[kind] != HUMAN)
     counts |= ~counts.any(axis=1)[:, None]
     failed = (((done == Done.FAILED) | (done == Done.REFUSED)) & counts).any(axis=1)
     # What is grave is not kept from humans by what does not matter to it.
@@ -280,13 +284,13 @@ def _fall_back(state: State, view: View, rows: Ids) -> None:
     """Does instead what the playbooks say for the steps that failed."""
     book, p = state.book, state.plans
     failed = (book.done[rows] == Done.FAILED) | (book.done[rows] == Done.REFUSED)
-    otherwise = np.where(failed, p.otherwise[book.kind[rows]], Do.NOTHING)
-    for thing in Do:
+    otherwise = np.where(failed, p.otherwise[book.kind[rows]], NOTHING)
+    for thing in THINGS:
         column = TARGET_OF.get(thing)
-        chosen = rows[(otherwise == thing).any(axis=1)]
+        chosen = rows[(otherwise == thing.value).any(axis=1)]
         if column is not None:
             chosen = chosen[book.target[chosen, column] != NONE]
-        if thing is not Do.NOTHING and chosen.size:
+        if chosen.size:
             carry_out(view, book, thing, chosen, 10 if thing is Do.LOWER_REPUTATION else 1)
 
 
@@ -326,7 +330,7 @@ def _call_for_help(state: State, view: View) -> None:
         view.tell(Name.COORDINATION, Request("stand_down", number=busy, why="incidents are few again"))
 
 
-def _move(state: State, view: View, action: str, rows: Ids, phase: Phase) -> None:
+def _move(state: State, view: View, action: str, rows: Ids, phase: int) -> None:
     """One move for many incidents; those that the policy denies stay as they are."""
     allowed = view.gateway.ask(action, incident=rows).allowed
     state.book.phase[rows[allowed]] = phase
