@@ -140,6 +140,19 @@ def test_operators_need_no_enforcer(tmp_path: Path, capsys: pytest.CaptureFixtur
     audit(SqliteStore(where), OUTBOX)
 
 
+def test_locked_down_before_anything_was_decided(tmp_path: Path) -> None:
+    where = str(tmp_path / "x.db")
+    SqliteStore(where).close()
+    assert run(["lockdown", "enter", where, "--as", "olga"]) == 0
+    store = SqliteStore(where)
+    e = outbox(store, officers=["otto"])
+    assert e.decide("send", **mail()).code is Code.LOCKDOWN
+    assert e.lift_lockdown("otto").effect == "allow"
+    assert e.decide("send", **mail()).allowed
+    assert events(store) == [ENTERED, "start", LIFTED]
+    audit(store, OUTBOX)
+
+
 def test_nothing_to_lift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = str(tmp_path / "x.db")
     outbox(SqliteStore(where))
