@@ -152,11 +152,14 @@ class Enforcer(_Enforcer):
         """Decorates a function, plain or `async`: called only if `action` is allowed with its arguments as inputs.
 
         The inputs of the action are the arguments of the same names, and `fixed`. Where the policy redacts an argument,
-        the function gets it redacted. Otherwise `DeniedError` is raised.
+        the function gets it redacted. Otherwise `DeniedError` is raised. A fixed argument is a `TypeError`, here:
+        the function would be called with something else than what was decided about.
         """
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
             signature = inspect.signature(function)
+            if both := sorted(fixed.keys() & signature.parameters.keys()):
+                raise TypeError(f"`{both[0]}` is fixed, and an argument of `{function.__name__}`")
 
             def ask(*args: P.args, **kwargs: P.kwargs) -> inspect.BoundArguments:
                 bound = signature.bind(*args, **kwargs)

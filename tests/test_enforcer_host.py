@@ -80,6 +80,14 @@ def test_guarded_and_asynchronous(e: Enforcer) -> None:
     assert sorted(seen) == ["[key]", "one", "three"]
 
 
+def test_an_argument_cannot_be_fixed(e: Enforcer) -> None:
+    with pytest.raises(TypeError, match="`principal` is fixed, and an argument of `look`"):
+
+        @e.guard("look", principal="ann")
+        def look(principal: str) -> None:
+            raise AssertionError(principal)
+
+
 def test_a_guarded_method(e: Enforcer) -> None:
     class Outbox:
         def __init__(self) -> None:
