@@ -284,9 +284,18 @@ def test_another_playbook_is_followed() -> None:
 
 
 def test_unknown_words_are_no_orders() -> None:
-    eco = ecosystem()
+    eco = ecosystem(30, tracks=False)
+    eco.alert(Subject.BOT, 3, "sybil", 0.5)
+    eco.run(1)
     for what, number in (("decided", 7), ("decided", -1), ("quarantine", 10**6), ("dance", 1)):
         eco.view(Name.HUNTER).tell(Name.RESPONDER, Request(what, number=number))
-    eco.run(6)
+    # Not even this one: the policy knows of no human's decision.
+    eco.view(Name.HUNTER).tell(Name.RESPONDER, Request("decided", number=0, level=1))
+    eco.begin_tick()
+    incident_responder.tick(eco.responder, eco.view(Name.RESPONDER))
+    assert eco.responder.book.phase[0] == eco.phases()[0] == Phase.CONTAINED
+    assert eco.responder.book.verdict[0] == -1
+    eco.end_tick()
+    eco.run(5)
     assert eco.responder.orders == {}
     assert not eco.gateway.read("quarantined").any()

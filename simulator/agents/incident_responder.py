@@ -90,7 +90,7 @@ def _listen(state: State, view: View) -> None:
     book, said = state.book, view.take(Request)
     for request in said:
         match request.what:
-            case "decided" if 0 <= request.number < book.count:
+            case "decided" if 0 <= request.number < book.count and _is_closed(view, request.number):
                 book.phase[request.number] = Phase.CLOSED
                 book.closed[request.number] = view.tick
                 book.verdict[request.number] = request.level
@@ -191,6 +191,12 @@ def _reserve(view: View, rows: int) -> None:
         phases = enforcer.state.get("phase")
         if phases is not None and len(phases) < rows:
             view.gateway.grow("Incident", max(rows, 2 * len(phases)))
+
+
+def _is_closed(view: View, incident: int) -> bool:
+    """Whether the policy has it closed, whoever says so."""
+    phases = next(p for e in view.gateway.enforcers if (p := e.state.get("phase")) is not None)
+    return bool(phases[incident] == Phase.CLOSED)
 
 
 def _contain(state: State, view: View) -> None:

@@ -1,0 +1,62 @@
+"""The agents that respond, in the twin: what is true of incidents and quarantines in every tick of an attack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulator.agents.base import Happening
+from simulator.agents.incident_responder_book import Phase
+from simulator.engine import Engine, begin
+from simulator.scenario import shipped
+
+LONGEST = 75
+"""Ticks after which an incident is closed, or a human's."""
+
+
+def engine(seed: int, **changes: object) -> Engine:
+    scenario = shipped("security_attack")
+    small: dict[str, object] = {"bots": 400, "attack_begins": 40, "committee_faults": 2}
+    return begin(scenario.model_copy(update=small | changes), seed)
+
+
+def every_tick(run: Engine) -> None:
+    """What the book says is what the policy says, nothing is forgotten, and quarantines stay within their bound."""
+    responder = run.state.team.responder
+    assert responder is not None
+    book, tick = responder.book, run.tick
+    phases = next(e.state["phase"] for e in run.gateway.enforcers if e.state.get("phase") is not None)
+    known = np.arange(book.count)
+    ours, theirs = book.phase[known], phases[known]
+    # A human decides after the responder has acted, who hears of it in the next tick.
+    assert ((ours == theirs) | (ours == Phase.ESCALATED) & (theirs == Phase.CLOSED)).all()
+    assert sorted(book.live.tolist()) == np.flatnonzero(ours != Phase.CLOSED).tolist()
+    assert sorted(book.at_work.values()) == book.live.tolist()
+    machine = book.live[book.phase[book.live] != Phase.ESCALATED]
+    assert (tick - book.seen[machine] <= LONGEST).all()
+    quarantined, by_human = run.gateway.read("quarantined"), run.gateway.read("by_human")
+    alone = int(np.count_nonzero(quarantined & ~by_human))
+    assert alone == int(run.gateway.read("in_quarantine"))
+    assert 3 * alone <= run.who.members + 2  # two auditors count as members
+    coordination = run.state.team.coordination
+    assert coordination is not None
+    # What a committee with too many traitors decides takes no effect.
+    assert coordination.stalls >= bool(coordination.violations)
+
+
+@pytest.mark.parametrize(("seed", "malicious"), [(1, 0.3), (2, 0.45)])
+def test_incidents_in_a_run_under_attack(seed: int, malicious: float) -> None:
+    run, happenings = engine(seed, malicious=malicious), list[Happening]()
+    for _ in range(220):
+        happenings += run.step().happenings
+        every_tick(run)
+    responder, coordination = run.state.team.responder, run.state.team.coordination
+    assert responder is not None
+    assert coordination is not None
+    kinds = {h.kind for h in happenings if h.who == "incident_responder"}
+    assert {"contained", "verified"} <= kinds
+    assert responder.book.count > 40
+    quarantined = run.gateway.read("quarantined")[: run.who.members]
+    malicious_ones = run.state.world.malicious
+    assert np.count_nonzero(quarantined & malicious_ones) > 0.8 * np.count_nonzero(quarantined)
+    assert coordination.decisions > 3
