@@ -24,15 +24,15 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that has to happen: noted by one of `who`, of one of these kinds, with `word` in it."""
+    """Something that has to happen: noted by one of `who`, of one of these kinds, with one of `words` in it."""
 
     text: str
     who: tuple[str, ...]
     kinds: tuple[str, ...]
-    word: str = ""
+    words: tuple[str, ...] = ("",)
 
     def is_it(self, event: Event) -> bool:
-        return event["who"] in self.who and event["kind"] in self.kinds and self.word in event["text"]
+        return event["who"] in self.who and event["kind"] in self.kinds and any(w in event["text"] for w in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,21 @@ DEMOS: Mapping[str, Demo] = {
             Step("a phishing link goes through a messaging channel", (HINDSIGHT,), (FIRST_HARM,)),
             Step("the Threat Hunter sees unusual messages", ("threat_hunter",), ("alarm", "detected")),
             Step("the Incident Responder contains it", ("incident_responder",), ("contained",)),
-            Step("the Policy Enforcer changes the policy", ("policy_enforcer",), ("policy",)),
+            Step(
+                "the Policy Enforcer changes the policy", ("policy_enforcer",), ("policy",), ("tightened", "is blocked")
+            ),
             Step("the Reputation Tracker marks the sender down", (HINDSIGHT,), ("marked_down",)),
         ),
         "to take over every fourth bot",
         lambda m: m["taken_over"] >= 25.0,
-        ("taken_over", "harm_through", "detection_p50", "response_p50", "false_quarantine", "resilience"),
+        ("taken_over", "harm_through", "detection_p50", "response_p50", "false_quarantine"),
     ),
     "byzantine": Demo(
         "byzantine",
         (
             Step("three in ten bots turn Byzantine", (HINDSIGHT,), (FIRST_HARM,)),
             Step("the committee goes on deciding", (HINDSIGHT,), ("decided",)),
-            Step("Intelligence sees the pattern", ("intelligence",), ("detected",), "Byzantine"),
+            Step("Intelligence sees the pattern", ("intelligence",), ("detected",), ("Byzantine",)),
             Step("the ecosystem works on, with less", (HINDSIGHT,), ("reduced",)),
             Step("recovery begins by itself", ("coordination", "incident_responder"), ("recovered", "verified")),
         ),
@@ -81,15 +83,21 @@ DEMOS: Mapping[str, Demo] = {
             Step("the Auditor finds the hole", ("auditor",), ("audit",)),
             Step("the skill is trusted too little to run", (HINDSIGHT,), ("distrusted",)),
             Step("its developer's reputation suffers", (HINDSIGHT,), ("marked_down",)),
-            Step("the policy is adapted to more of the kind", ("policy_enforcer",), ("policy",)),
+            Step(
+                "the policy is adapted to more of the kind",
+                ("policy_enforcer",),
+                ("policy",),
+                ("tightened", "is blocked"),
+            ),
         ),
-        "that most uses of vulnerable skills are allowed",
-        lambda m: m["harm_through"] >= 50.0,
-        ("harm_through", "leaked", "response_p50"),
+        "to be used two hundred times",
+        lambda m: m["harm"] >= 200.0,
+        ("harm", "leaked", "response_p50"),
     ),
 }
 
 EXTRA: Mapping[str, Metric] = {
+    "harm": Metric("harm", "uses of vulnerable skills", "", False, "uses that were allowed", "", True),
     "taken_over": Metric("taken_over", "honest bots taken over, at most", "%", False, "of the honest ones", "", True),
     "last": Metric("last", "service in the last 50 ticks", "%", True, "of what it was before", "resilience", True),
 }
@@ -166,12 +174,15 @@ def _run(scenario: Scenario, told: Callable[[int], bool]) -> tuple[History, dict
     suspects: set[int] = set()
     while engine.tick < scenario.ticks and told(engine.tick):
         ticked = engine.step()
+        # What was submitted stands before what was noted of it in the same tick, and what came of it behind.
+        history.happenings += _submitted(engine)
         history.add(ticked)
         noted = [asdict(h) for h in ticked.happenings]
         history.happenings += _watch(engine, noted, ticked.measures, suspects)
     figures = evaluate(scenario, history.columns, history.decided, history.happenings)
     honest = scenario.bots - round(scenario.bots * scenario.malicious)
     figures["taken_over"] = 100.0 * figures["compromised"] / honest
+    figures["harm"] = float(history.columns["harmful_delivered"].sum())
     figures["last"] = _last(scenario, history)
     return history, figures
 
@@ -186,22 +197,39 @@ def _last(scenario: Scenario, history: History) -> float:
     return float(100.0 * kept[-50:].sum() / asked[-50:].sum() / before)
 
 
+def _event(engine: Engine, kind: str, text: str, subject: str = "", number: int = -1) -> dict[str, Any]:
+    return {
+        "tick": engine.tick - 1,
+        "now": engine.gateway.now,
+        "who": HINDSIGHT,
+        "kind": kind,
+        "text": text,
+        "incident": -1,
+        "subject": subject,
+        "number": number,
+    }
+
+
+def _submitted(engine: Engine) -> list[dict[str, Any]]:
+    """The vulnerable skills that were submitted in the last tick."""
+    skills = engine.state.world.skills
+    new = np.flatnonzero((skills.submitted == engine.tick - 1) & skills.harmful)
+    return [
+        _event(engine, "submitted", f"bot {skills.developer[s]} submits skill {s}, which is vulnerable", "skill", s)
+        for s in new.tolist()
+    ]
+
+
 def _watch(
     engine: Engine, noted: Sequence[Event], measures: Mapping[str, float], suspects: set[int]
 ) -> list[dict[str, Any]]:
     """What is to be seen in a tick that no agent notes, as it is nobody's business or follows from an action."""
-    tick, gateway, world = engine.tick - 1, engine.gateway, engine.state.world
+    gateway, skills = engine.gateway, engine.state.world.skills
     found: list[dict[str, Any]] = []
 
     def note(kind: str, text: str, subject: str = "", number: int = -1) -> None:
-        found.append(
-            {"tick": tick, "now": gateway.now, "who": HINDSIGHT, "kind": kind, "text": text, "incident": -1,
-             "subject": subject, "number": number}
-        )  # fmt: skip
+        found.append(_event(engine, kind, text, subject, number))
 
-    skills = world.skills
-    for skill in np.flatnonzero((skills.submitted == tick) & skills.harmful).tolist():
-        note("submitted", f"bot {skills.developer[skill]} submits skill {skill}, which is vulnerable", "skill", skill)
     for event in noted:
         if event["kind"] == "contained" and event["subject"] == "bot":
             suspects.add(event["number"])
@@ -218,9 +246,9 @@ def _watch(
         usual = int(np.median(change))
         for bot, much in zip(about.tolist(), change.tolist(), strict=True):
             # Where all reputations rise, one that rises less has fallen.
-            if bot in suspects and much < usual:
-                text = f"reputation of bot {bot}: {much:+d}, where the member in the middle gets {usual:+d}"
-                note("marked_down", text, "bot", bot)
+            if bot in suspects and (much < usual or much < 0):
+                beside = "" if much < 0 else f", where the member in the middle gets {usual:+d}"
+                note("marked_down", f"reputation of bot {bot}: {much:+d}{beside}", "bot", bot)
     if measures["consensus_decisions"] and not measures["consensus_violations"]:
         many = int(measures["consensus_decisions"])
         text = f"{many} decided in {measures['consensus_ms'] / many:.0f} ms, all honest members alike"
