@@ -40,6 +40,7 @@ def record(tick: int, asked: Iterable[Asked]) -> bytes:
         hashed.update(f"{one.action}:{one.size}:{sorted(one.columns)}".encode())
         for name in sorted(one.columns):
             values = np.ascontiguousarray(one.columns[name])
-            hashed.update(values.astype("<i8").tobytes())
-        hashed.update(one.answers.guard.astype("<i2").tobytes())
+            hashed.update(values.dtype.str.encode())
+            hashed.update(values.data)
+        hashed.update(np.ascontiguousarray(one.answers.guard).data)
     return hashed.digest()

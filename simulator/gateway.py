@@ -64,6 +64,7 @@ class Gateway:
     tallies: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     """For each action how often it was allowed, and then how often each of its guards denied it, in the whole run."""
     _home: dict[str, Population] = field(default_factory=dict)
+    _cases: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for enforcer in self.enforcers:
@@ -100,9 +101,11 @@ class Gateway:
 
     def case(self, variable: str, name: str) -> int:
         """The code of a case of an enumeration, as it stands in the array of a state variable of the first policy."""
-        kind = next(v.type for v in self.enforcers[0].system.state if v.name == variable)
-        assert isinstance(kind, EnumType)
-        return kind.cases.index(name)
+        if (variable, name) not in self._cases:
+            kind = next(v.type for v in self.enforcers[0].system.state if v.name == variable)
+            assert isinstance(kind, EnumType)
+            self._cases[variable, name] = kind.cases.index(name)
+        return self._cases[variable, name]
 
     def size(self, sort: str) -> int:
         """So many individuals of a sort there are, or are reserved."""

@@ -15,6 +15,8 @@ REPAIR = 1 / 60
 def repair(world: World, gateway: Gateway, around: Surroundings, human: int) -> Ids:
     """The bots that were repaired and let out."""
     members = world.members
+    if not world.bots.taken_over.any():
+        return np.zeros(0, dtype=np.int64)
     known = gateway.read("quarantined")[:members] & gateway.read("by_human")[:members] & world.bots.taken_over
     waiting = np.flatnonzero(known)
     if not len(waiting):

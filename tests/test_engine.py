@@ -102,7 +102,7 @@ def replayed(run: Course) -> None:
                     elif part == "has":
                         given[i.name] = bool(asked.column(name)[row] >= 0)
                     else:
-                        given[i.name] = value(run.engine, i.type, asked.column(name)[row].item())
+                        given[i.name] = value(enforcer, i.type, asked.column(name)[row].item())
                 result = step(system, state, Request(asked.action, given))
                 allowed = bool(asked.answers.allowed[row])
                 assert (result.decision.effect == "allow") is allowed, (asked.action, row, given, result.decision)

@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 
 from policydsl.core.types import BOOL, EntityType, EnumType, Scalar, Value
+from runtime.population import Population
+from runtime.population_cells import OFFSET
 from simulator.agents.base import Happening
 from simulator.engine import Engine, Ticked, begin
 from simulator.gateway import Asked
@@ -50,12 +52,11 @@ def course(name: str, *settings: str) -> Course:
     return found
 
 
-def value(engine: Engine, type: Scalar, number: int) -> Value:
+def value(enforcer: Population, type: Scalar, number: int) -> Value:
     """A cell of a column, as the reference interpreter has it."""
     match type:
         case EntityType():
-            # Nobody and everybody stand before the first individual (NOTE(numbering)).
-            return engine.gateway.enforcers[0].people.name(type, number + 2)
+            return enforcer.people.name(type, number + OFFSET)
         case EnumType(cases=cases):
             return cases[number]
         case _:
