@@ -97,7 +97,9 @@ def end(enforcer: Enforcer, name: str, how: str, inputs: Mapping[str, Any]) -> D
 
     def before(tx: Transaction) -> Decision | None:
         now = held.find(tx, name)
-        if now is None or not now.ended:
+        if now is None:  # it was forgotten just now
+            return enforcer.refused(Code.RESERVATION, f"there is no reservation `{name}`")
+        if not now.ended:
             return None
         before_that = f"it was ended before, by {now.ended}"
         return now.answer if now.ended == how else enforcer.refused(Code.RESERVATION, before_that)

@@ -342,6 +342,25 @@ def test_what_is_over_is_forgotten_after_a_while(store: Store | None) -> None:
         audit(store, OUTBOX)
 
 
+def test_what_is_forgotten_meanwhile_is_not_ended_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    e = outbox(memory(), clock, retention=1_000)
+    first = call(e, "first", most=5)
+    assert first.abort().allowed
+    clock.now += 2_000
+    look = e.attempt
+
+    def forgets(at: Any) -> Any:
+        found = look(at)
+        assert e.forget() == 1
+        assert call(e, "second", most=50).allowed  # by the same, and it would be ended instead
+        return found
+
+    monkeypatch.setattr(e, "attempt", forgets)
+    assert first.commit(cost=5).reason == "there is no reservation `first`"
+    assert content(e, "held") == {"ann": 50}
+
+
 def test_nothing_is_forgotten_unasked(store: Store | None) -> None:
     clock = Clock()
     e = outbox(store, clock)
