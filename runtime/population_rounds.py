@@ -82,12 +82,18 @@ def _after(writes: Columns, reads: Columns, size: int, who: Bools) -> Bools:
     rows = len(who)
     wide = {id(c): np.broadcast_to(c, rows) for c in (*writes, *reads)}
     writes, reads = [wide[id(c)] for c in writes], [wide[id(c)] for c in reads]
-    if size > SMALL and len(writes) == 1 and writes[0] is reads[0] and size < 1 << 40:
+    if size > SMALL and len(writes) == 1 and writes[0] is reads[0] and size.bit_length() + rows.bit_length() < 63:
         return _after_among_many(writes[0], who)
     if size > SMALL:
         _, numbers = np.unique(np.concatenate([*writes, *reads]), return_inverse=True)
         parts = np.split(numbers, len(writes) + len(reads))
         writes, reads, size = parts[: len(writes)], parts[len(writes) :], len(numbers)
+    return _after_among_few(writes, reads, size, who)
+
+
+def _after_among_few(writes: Columns, reads: Columns, size: int, who: Bools) -> Bools:
+    """The same with an array of all cells: who touches each first."""
+    rows = len(who)
     first = np.full(size, rows, np.int32)
     if len(writes) == 1:
         # Of several values for one cell the last stays, so the first row comes last.
@@ -116,5 +122,5 @@ def _after_among_many(cells: NDArray[Any], who: Bools) -> Bools:
         shared = np.concatenate([same, [False]]) | np.concatenate([[False], same])
         rows = np.sort(together[shared] & ((1 << bits) - 1))
         _, numbers = np.unique(cells[rows], return_inverse=True)
-        late[rows] = _after([numbers], [numbers], len(rows), who[rows])
+        late[rows] = _after_among_few([numbers], [numbers], len(rows), who[rows])
     return late

@@ -15,7 +15,7 @@ from policydsl.core.system import NOW, Action, System
 from policydsl.core.types import BOOL, INT, STRING, EntityType, EnumType, Scalar, StringType, Value
 from policydsl.interp import Request, State, initial, step
 from policydsl.trace import Cell
-from runtime import population
+from runtime import population, population_rounds, population_store
 from runtime.columns import words
 from runtime.columns_decide import EFFECTS
 from runtime.population import Population, UnsupportedError
@@ -125,13 +125,19 @@ def population_of(system: System, size: int) -> Population | None:
     return populated(system, size)
 
 
+WAYS = ("as it is", "in rounds", "in rounds, as if arrays were large")
+
+
 @contextmanager
-def in_rounds(only: bool) -> Iterator[None]:
-    """With `only`, no rows are decided one by one because they are few."""
+def done(way: str) -> Iterator[None]:
+    """Have rows decided in one of `WAYS`: as many are, although there are few."""
     with pytest.MonkeyPatch.context() as patch:
-        if only:
+        if way != WAYS[0]:
             patch.setattr(population, "FEW", 0)
             patch.setattr(population, "BURST", 0)
+        if way == WAYS[2]:
+            patch.setattr(population_rounds, "SMALL", 0)
+            patch.setattr(population_store, "SMALL", 0)
         yield
 
 
@@ -141,7 +147,7 @@ def test_generated_systems(data: st.DataObject) -> None:
     system = data.draw(systems(Shape(any_divisor=True, quantifiers=data.draw(st.sampled_from((0, 1, 2))))))
     p = population_of(system, data.draw(st.integers(0, 4)))
     if p is not None:
-        with in_rounds(data.draw(st.booleans())):
+        with done(data.draw(st.sampled_from(WAYS))):
             agree(p, initial(system), data.draw(calls(p)))
 
 
@@ -151,7 +157,7 @@ def test_generated_systems_in_which_things_happen(data: st.DataObject) -> None:
     system = data.draw(machines())
     p = population_of(system, data.draw(st.integers(1, 4)))
     if p is not None:
-        with in_rounds(data.draw(st.booleans())):
+        with done(data.draw(st.sampled_from(WAYS))):
             agree(p, initial(system), data.draw(calls(p)))
 
 

@@ -21,7 +21,7 @@ from runtime.population_cells import LARGEST
 from runtime.population_order import order
 from tests.checked import program
 from tests.strategies import BOT, Shape, environment, exprs
-from tests.test_population import Call, agree, compare, in_rounds, populated
+from tests.test_population import WAYS, Call, agree, compare, done, populated
 
 POLICIES = {
     "transfers": """
@@ -193,13 +193,13 @@ def some(p: Population, chance: random.Random, i: Input) -> Any:
     return chance.randrange(-1, 4) if i.type == INT else chance.randrange(p.size(str(i.type)))
 
 
-@pytest.mark.parametrize("only", [False, True])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", POLICIES)
-def test_rows_that_meet(name: str, only: bool) -> None:
+def test_rows_that_meet(name: str, way: str) -> None:
     system = program(POLICIES[name]).system
     chance = random.Random(name)
-    with in_rounds(only):
-        for size in (1, 2, 5, 15):
+    with done(way):
+        for size in (1, 2, 3) if name in ("pairs", "quantifiers") else (1, 2, 5, 15):
             cells, start = [], {}
             if name.startswith("places"):
                 owners = [chance.randrange(size) for _ in range(size)]
@@ -280,7 +280,7 @@ def test_drawn_numbers_never_wrap(data: st.DataObject) -> None:
         guards.append(result.decision.effect)
         state = result.state
     columns = {n: np.array([r[n] for r in rows]) for n in ("x", "y", "ok", "who")}
-    with in_rounds(data.draw(st.booleans())):
+    with done(data.draw(st.sampled_from(WAYS))):
         if beyond:
             with pytest.raises(OverflowError, match="beyond"):
                 p.step("a", 0, columns)
