@@ -416,9 +416,10 @@ def _level(expected: float, members: int) -> int:
 
 def _recommend(state: State, view: View, coming: Forecast, before: int) -> None:
     period = view.tick // PERIOD
+    noun = "incident" if round(coming.mean) == 1 else "incidents"
     text = (
-        f"expects {coming.mean:.0f} incident{'' if round(coming.mean) == 1 else 's'} in the next {PERIOD} ticks, between "
-        f"{coming.low:.0f} and {coming.high:.0f} with a probability of 90 %"
+        f"expects {coming.mean:.0f} {noun} in the next {PERIOD} ticks, between {coming.low:.0f} and {coming.high:.0f} "
+        f"with a probability of 90 %"
     )
     if state.level < before:
         view.tell(Name.ENFORCER, Request("relax", level=state.level, why=text))
