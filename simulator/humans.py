@@ -61,8 +61,6 @@ class State:
     """What of `URGENT` waits."""
     answered: list[int] = field(default_factory=list)
     """Incidents that were decided in this tick, which the Incident Responder hears of in the next one."""
-    cursor: int = 0
-    """Reviews go round; the next one begins with this bot."""
     drawn: int = 0
     """How many reaction times were drawn."""
     decided: int = 0
@@ -135,20 +133,22 @@ def _next(state: State, view: View, book: Book | None) -> tuple[str, tuple[int, 
 
 
 def _to_review(state: State, view: View, book: Book | None) -> tuple[int, ...]:
-    """Bots in quarantine for which no human has a word, and no incident is at work."""
+    """Bots in quarantine for which no human has a word, and no incident is at work: the least certain cases first."""
     if not view.gateway.read("in_quarantine"):
         return ()
     waiting = np.flatnonzero(view.gateway.read("quarantined") & ~view.gateway.read("by_human"))
     taken = {n for j in state.jobs if j.what == REVIEW for n in j.numbers}
+    if book is not None:
+        rows = np.flatnonzero(book.target[: book.count, BOT] >= 0)
+        score = np.zeros(len(view.gateway.read("quarantined")))
+        score[book.target[rows, BOT]] = book.score[rows]
+        waiting = waiting[np.argsort(score[waiting], kind="stable")]
     found: list[int] = []
-    start = int(np.searchsorted(waiting, state.cursor))
-    for bot in np.roll(waiting, -start).tolist():
+    for bot in waiting.tolist():
         if bot not in taken and (book is None or key(BOT, bot) not in book.at_work):
             found.append(bot)
             if len(found) == state.batch:
                 break
-    if found:
-        state.cursor = found[-1] + 1
     return tuple(found)
 
 

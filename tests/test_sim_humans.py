@@ -139,3 +139,19 @@ def test_numbers_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
         humans.begin([1], **bad)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="there is an operator"):
         humans.begin([])
+
+
+def test_the_least_certain_quarantines_are_reviewed_first() -> None:
+    eco = ecosystem(60)
+    eco.humans = humans.begin(eco.humans.operators[:1], median=1000.0, sigma=0.0, error=0.0, batch=1)
+    eco.alarm(*range(5))
+    for bot, score in enumerate((0.9, 0.8, 0.72, 0.85, 0.7)):
+        eco.alert(Subject.BOT, bot, "byzantine", score)
+    freed: list[int] = []
+    before = np.zeros(5, dtype=np.bool_)
+    for _ in range(90):
+        eco.run(1)
+        now = eco.gateway.read("quarantined")[:5].copy()
+        freed += np.flatnonzero(before & ~now).tolist()
+        before = now
+    assert freed == [4, 2, 1, 3, 0]

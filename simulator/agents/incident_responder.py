@@ -28,7 +28,7 @@ from simulator.agents.incident_responder_book import (
     of_phase,
 )
 from simulator.agents.incident_responder_steps import FIRST_STATE, SIZED_BY, carry_out, exists, helped, measure
-from simulator.agents.playbooks import BOT, KINDS, LINK, LONGEST, SKILL, TARGET_OF, WORDS, Do, Plans, plans
+from simulator.agents.playbooks import BOT, KINDS, LINK, LONGEST, OFTEN, SKILL, TARGET_OF, WORDS, Do, Plans, plans
 
 Ids = NDArray[np.int64]
 
@@ -224,7 +224,7 @@ def _check(state: State, view: View) -> None:
     """Looks at what was carried out: first at what there was before, then at whether it fell."""
     book, p = state.book, state.plans
     rows = of_phase(book, Phase.CONTAINED)
-    if rows.size:
+    if rows.size and view.tick % OFTEN:
         since = np.minimum(view.tick - book.contained[rows], LONGEST)
         rows = rows[p.looks[book.kind[rows], since]]
     if not rows.size:

@@ -24,6 +24,7 @@ MOST_STEPS = 8
 LONGEST = 1100
 """No step is looked at later than so many ticks after it was carried out."""
 OFTEN = 5
+"""What the policy remembers may come about at any time: it is looked at in so many ticks, and then every so many."""
 
 BOT, SKILL, LINK = range(3)
 TARGETS = ("bot", "skill", "link")
@@ -143,7 +144,7 @@ class Plans:
     otherwise: NDArray[np.int8]
     """Numbers of `Do`; where it is `NOTHING`, the incident does not fall back because of the step."""
     looks: NDArray[np.bool_]
-    """Whether anything is to be looked at so many ticks (the column) after an incident of a kind was contained."""
+    """Whether something must be looked at so many ticks (the column) after an incident of a kind was contained."""
 
 
 def shipped() -> str:
@@ -205,9 +206,7 @@ def _tables(books: Mapping[str, Playbook]) -> Plans:
         np.zeros(shape, dtype=np.int8),
         np.zeros((len(KINDS), LONGEST + 1), dtype=np.bool_),
     )
-    # What the policy remembers may have come about in any tick: it is looked at often, and later less often.
-    ago = np.arange(LONGEST + 1)
-    found.looks[:] = (ago <= OFTEN) | (ago % OFTEN == 0)
+    found.looks[:, : OFTEN + 1] = True
     for row, kind in enumerate(KINDS):
         for column, step in enumerate(books[kind].steps):
             at = row, column
