@@ -325,7 +325,7 @@ def _recognised(
 
 def _tell_people(view: View, campaign: Campaign, found: nx.Graph, part: list[Node], cases: list[Case]) -> None:
     size = len(campaign.bots)
-    new = sum(c.sort == Sort.BOT and view.tick - c.tick < PERIOD for c in cases)
+    new = sum(c.sort == Sort.BOT and view.tick - c.tick <= PERIOD for c in cases)
     if campaign.told and (size * 2 < campaign.told * 3 or not new):
         return
     what = TITLES[campaign.kind]
