@@ -26,6 +26,7 @@ update:
     PYTHONPATH=. python tests/documents.py
     PYTHONPATH=. python tests/shipped.py
     PYTHONPATH=. python tests/dashboard.py
+    policyctl build specs/twin specs/agents/incidents.policy -o simulator/twin.bundle
 
 # measure
 bench *args:

@@ -10,12 +10,14 @@ import pytest
 from dashboard import README, ROOT, SPECS, dashboard
 
 from policydsl.core.system import Expected, Program, PropertyKind, Test
+from policydsl.core.to_json import digest
 from policydsl.diagnostics import Report
 from policydsl.expr_words import words
 from policydsl.interp import Request, initial, step
 from policydsl.load import load
 from policydsl.run_tests import run_test
 from policydsl.to_text import format_text
+from simulator.policies import governing, shipped
 from tests.mutate import instead
 from verifier.verdict import Unknown
 from verifier.verify import verify_with_proofs
@@ -106,6 +108,14 @@ def test_what_is_claimed_again_of_the_whole_is_the_same() -> None:
         assert "bounded_reputation" in names
         assert {name for name in names if part[name] != again[name]} == set()
     assert "a_cascade_stops" in powers.keys() & whole.keys()
+
+
+def test_the_twin_is_governed_by_these_policies() -> None:
+    """What ships with the simulator is built from the texts that are here: see `just update`."""
+    governed = governing(shipped())
+    paths = [f"specs/{p.system.name.replace('.', '/')}.policy" for p in governed]
+    assert paths == ["specs/twin/ecosystem.policy", "specs/agents/incidents.policy"]
+    assert [digest(p.system) for p in governed] == [digest(program(path).system) for path in paths]
 
 
 def test_the_machine_needs_no_lemma() -> None:
