@@ -47,12 +47,14 @@ REMEDIES: dict[str, tuple[Any, ...]] = {
 def test_each_playbook_from_the_alert_to_the_end(kind: str) -> None:
     score, subject, number, evidence = REMEDIES[kind]
     eco = attacked(kind, score, subject, number, **evidence)
-    eco.run(70)
+    eco.run(110)
     book = eco.responder.book
     assert eco.phases() == [CLOSED]
     assert book.phase[0] == CLOSED
     assert book.live.size == 0
-    assert eco.kinds(0) == ["contained", "verified"]
+    # A skill is in the end a human's, for nobody else can enable it again.
+    graver = ["escalated", "human"] if kind == "vulnerable_skill" else []
+    assert eco.kinds(0) == ["contained", "verified", *graver]
     steps = [Do(int(d)) for d, done in zip(eco.responder.plans.do[book.kind[0]], book.done[0]) if done != Done.LEFT_OUT]
     done = [int(d) for d in book.done[0] if d != Done.LEFT_OUT]
     assert done == [Done.HELPED] * len(steps)

@@ -66,7 +66,7 @@ class State:
 
 def begin(members: int, playbooks: str | None = None) -> State:
     """Nothing has happened. `playbooks` is a TOML file; without it, those that ship. Raises `PlaybookError`."""
-    return State(plans(playbooks), many=max(20, members // 50))
+    return State(plans(playbooks), many=max(20, members // 25))
 
 
 def tick(state: State, view: View) -> None:
@@ -217,7 +217,8 @@ def _contain(state: State, view: View) -> None:
     for row in rows.tolist():
         steps = zip(book.done[row].tolist(), p.do[book.kind[row]].tolist())
         what = [WORDS[d] for done, d in steps if done == Done.CARRIED_OUT]
-        _note(state, view, "contained", f"{_name(book, row)}: {', '.join(what) or 'nothing could be done'}", row)
+        if what:
+            _note(state, view, "contained", f"{_name(book, row)}: {', '.join(what)}", row)
 
 
 def _check(state: State, view: View) -> None:
