@@ -8,15 +8,14 @@ and the state afterwards, are those of the reference interpreter when it steps t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policydsl.core.after import reads
-from policydsl.core.expr import total as total_of
-from policydsl.core.system import Action, GuardKind, System, Write
+from policydsl.core.system import GuardKind, System
 from policydsl.core.types import Value
 from policydsl.state import Keys
 from runtime.columns import Bools, Words, words
@@ -24,12 +23,11 @@ from runtime.columns_decide import EFFECTS
 from runtime.columns_words import Shared
 from runtime.population_act import Act as _Act
 from runtime.population_act import Given
-from runtime.population_action import names_for, nesting, plan, spread
+from runtime.population_action import compiled, spread
 from runtime.population_cells import Cells, Individuals, UnsupportedError
 from runtime.population_code import HELPERS, of_words
 from runtime.population_rounds import first_failing, waiting
 from runtime.population_store import put_all
-from runtime.to_python import Names
 
 __all__ = ["EFFECTS", "Population", "Stepped", "UnsupportedError", "Words", "words"]
 
@@ -86,21 +84,22 @@ class Population:
         sizes: Mapping[str, int] | None = None,
         start: Mapping[str, Any] | None = None,
     ) -> None:
+        shared = compiled(system)
         self.system = system
-        self.people = Individuals(system, sizes or {}, nesting(system))
-        self.cells = Cells(system, params, self.people)
+        self.source = shared.source
+        self.people = Individuals(shared.layout, sizes or {}, shared.spare)
+        self.cells = Cells(system, params, self.people, shared.layout)
         self.state: Mapping[str, NDArray[Any]] = _View(self.cells)
-        names = names_for(system, self.cells)
-        plans = [plan(system, i, self.cells, names) for i in range(len(system.actions))]
-        self.source = "\n".join(p.text for p in plans)
         self._shared = Shared(self.cells.start)
         self._scope = self.cells.scope
-        self._scope.update(HELPERS, fit=self.cells.fit, spread=spread, **of_words(self._shared), **names.constants)
-        # The text is made of names that are chosen here and of `repr`s of values; nothing in it comes from a request.
-        exec(compile(self.source, f"<{system.name}>", "exec"), self._scope)  # noqa: S102
-        self._acts = {p.action.name: _Act(p, self.cells) for p in plans}
-        if start:
-            self._begin(start, names)
+        self._scope.update(HELPERS, fit=self.cells.fit, spread=spread, **of_words(self._shared), **shared.constants)
+        exec(shared.code, self._scope)  # noqa: S102
+        self._acts = {p.action.name: _Act(p, self.cells) for p in shared.plans}
+        for name, value in (start or {}).items():
+            self.cells.begin(self.cells.numbers[name], value)
+        if start and any(s.var in start or not reads(s.body).isdisjoint(start) for s in system.sums):
+            # SOUND: a running sum is what its terms say, whatever `start` claims.
+            self._scope[f"s{shared.begin}"](np.int64, 0)
 
     def step(self, action: str, now: int = 0, inputs: Mapping[str, Any] | None = None) -> Stepped:
         """Decide requests of `action` at the time `now`, one after the other, and do those that are allowed.
@@ -138,6 +137,10 @@ class Population:
             return ()
         found = self._acts[action].plan.guards[guard]
         return (found.rule,) if found.rule and found.kind is not GuardKind.PERMIT else ()
+
+    def choose(self, params: Mapping[str, Value]) -> None:
+        """Have these parameters from now on, and the declared ones for the rest. The state stays."""
+        self.cells.choose(params)
 
     def size(self, sort: str) -> int:
         return self.people.sizes[self.people.sorts[sort]]
@@ -228,18 +231,3 @@ class Population:
         kind, single = act.kind(given), act.single
         for row, values in zip(left.tolist(), zip(*given.lists(left)) if given.values else [()] * len(left)):
             guard[row] = single(kind, now, *values)
-
-    def _begin(self, start: Mapping[str, Any], names: Names) -> None:
-        for name, value in start.items():
-            self.cells.begin(self.cells.numbers[name], value)
-        sums = [s for s in self.system.sums if s.var in start or not reads(s.body).isdisjoint(start)]
-        if sums:
-            # SOUND: a running sum is what its terms say, whatever `start` claims.
-            writes = tuple(Write(s.var, s.keys, total_of(s.bound, s.body), s.keys) for s in sums)
-            number = len(self.system.actions)
-            only = replace(self.system, actions=(*self.system.actions, Action("", (), (), writes)))
-            text = plan(only, number, self.cells, names).text
-            self._scope.update(names.constants)
-            # Into the one scope, where arrays are replaced when they must be wider.
-            exec(compile(text, "<start>", "exec"), self._scope)  # noqa: S102
-            self._scope[f"s{number}"](np.int64, 0)

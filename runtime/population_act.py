@@ -146,7 +146,7 @@ def _taken_apart(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     """An optional individual, -1 for none, as the two inputs that it is."""
     rest = dict(given)
     value = rest.pop(name)
-    rest[f"{name}.has"] = value >= 0
+    rest[f"{name}.has"] = np.asarray(value) >= 0 if value.__class__ is not int else value >= 0
     rest[f"{name}.value"] = value
     return rest
 

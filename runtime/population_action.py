@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policydsl.core.expr import TRUE, Apply, Expr, Ref, Space, refs, subterms
+from policydsl.core.expr import TRUE, Apply, Expr, Ref, Space, refs, subterms, total
 from policydsl.core.system import NOW, Action, Effect, Guard, GuardKind, Input, System, Write
-from policydsl.core.types import INT, EntityType, IntType
+from policydsl.core.types import INT, EntityType, IntType, StringType
 from runtime.columns_decide import EFFECTS
 from runtime.population_bounds import Analysis, Bounds, is_number
-from runtime.population_cells import LARGEST, Cells
+from runtime.population_cells import LARGEST, Cells, Layout, UnsupportedError
 from runtime.population_code import ArrayBlock
 from runtime.population_order import Order, order
 from runtime.to_python import QUANTIFIERS, Names
@@ -47,16 +49,39 @@ class Plan:
     numbers: tuple[Ref, ...]
 
 
-def names_for(system: System, cells: Cells) -> Names:
-    """How what all actions know is called."""
-    params = {p.ref: repr(cells.params[p.name]) for p in system.params}
-    now = Ref(NOW, INT, Space.INPUT)
-    return Names({**params, now: NOW}, lambda v, _: f"f{cells.numbers[v.name]}.item(0)", _unused)
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """All that populations of one system share. `begin` is the number of the function that sums up what a start gives
+    to sums."""
+
+    layout: Layout
+    plans: tuple[Plan, ...]
+    spare: Mapping[EntityType, int]
+    source: str
+    code: CodeType
+    constants: Mapping[str, object]
+    begin: int
 
 
-def plan(system: System, number: int, cells: Cells, names: Names) -> Plan:
-    """The plan of an action, by its number. What its text refers to is added to the constants of `names`."""
-    action = system.actions[number]
+@lru_cache(maxsize=16)
+def compiled(system: System) -> Compiled:
+    """Raises `UnsupportedError` for a policy that cannot be decided for a population."""
+    for v in system.state:
+        if isinstance(v.type, StringType):
+            raise UnsupportedError(f"`{v.name}` holds texts, which a population does not store")
+    layout = Layout(system)
+    refs = {Ref(NOW, INT, Space.INPUT): NOW, **{p.ref: f"p{i}" for i, p in enumerate(system.params)}}
+    names = Names(refs, lambda v, _: f"f{layout.numbers[v.name]}.item(0)", _unused)
+    begin = Action("", (), (), tuple(Write(s.var, s.keys, total(s.bound, s.body), s.keys) for s in system.sums))
+    plans = tuple(_plan(system, a, n, layout, names) for n, a in enumerate((*system.actions, begin)))
+    source = "\n".join(p.text for p in plans)
+    # The text is made of names that are chosen here and of `repr`s of values; nothing in it comes from a request.
+    code = compile(source, f"<{system.name}>", "exec")
+    return Compiled(layout, plans[:-1], nesting(system), source, code, names.constants, len(system.actions))
+
+
+def _plan(system: System, action: Action, number: int, layout: Layout, names: Names) -> Plan:
+    """The plan of an action. What its text refers to is added to the constants of `names`."""
     kinds = list(GuardKind)
     guards = tuple(sorted(action.guards, key=lambda g: kinds.index(g.kind)))
     codes = [EFFECTS.index(Effect.PENDING if g.kind is GuardKind.APPROVE else Effect.DENY) for g in guards]
@@ -67,7 +92,7 @@ def plan(system: System, number: int, cells: Cells, names: Names) -> Plan:
         isinstance(e, Apply) and e.op in QUANTIFIERS for e in subterms(*roots)
     )
     how = None if slow or bulk else order(action, system.state)
-    writer = _Writer(action, number, guards, inputs, cells, names)
+    writer = _Writer(action, number, guards, inputs, layout, names)
     lines = writer.single()
     if not slow:
         lines += writer.judge()
@@ -125,13 +150,13 @@ class _Writer:
         number: int,
         guards: Sequence[Guard],
         inputs: Sequence[Input],
-        cells: Cells,
+        layout: Layout,
         names: Names,
     ) -> None:
         self.action = action
         self.number = number
         self.guards = guards
-        self.cells = cells
+        self.layout = layout
         self.names = names
         self.inputs = {i.ref: f"x{n}" for n, i in enumerate(inputs)}
         names.refs.update(self.inputs)
@@ -139,7 +164,7 @@ class _Writer:
         self.place = f"action `{action.name}`"
 
     def _block(self, roots: Sequence[Expr], columns: bool) -> ArrayBlock:
-        return ArrayBlock(self.names, roots, self.cells, self.inputs if columns else (), self.place)
+        return ArrayBlock(self.names, roots, self.layout, self.inputs if columns else (), self.place)
 
     def _define(self, letter: str, block: ArrayBlock) -> list[str]:
         return [f"def {letter}{self.number}({self.arguments}):", *(f"    {line}" for line in block.lines)]
@@ -188,7 +213,7 @@ class _Writer:
 
     def _point(self, block: ArrayBlock, w: Write) -> str:
         """The text of an assignment. What it assigns is computed, and found to fit, before any is done."""
-        number = self.cells.numbers[w.var]
+        number = self.layout.numbers[w.var]
         value = block.assign(block.text(w.value))
         cell = block.cell_of(w.keys)
         if not cell.isidentifier() and not cell.isdigit():
@@ -200,15 +225,16 @@ class _Writer:
 
     def _bulk(self, block: ArrayBlock, w: Write) -> str:
         """The same of a write for everyone: binders are axes, in the order of the keys that they are."""
-        number = self.cells.numbers[w.var]
+        number = self.layout.numbers[w.var]
         behind = block.height(w.value)
         at = [b for b in w.keys if b in w.binders]
         for i, b in enumerate(reversed(at)):
             assert isinstance(b, Ref)
             block.bind(b, behind + i)
-        rooms = "".join(f"d{b.type.name}, " for b in at if isinstance(b.type, EntityType))
+        rooms = "".join(f"d{self.layout.places[b.type]}, " for b in at if isinstance(b.type, EntityType))
         value = block.assign(f"spread({block.text(w.value)}, ({rooms}), {behind})")
-        keys = ", ".join(":" if k in w.binders else block.text(k) for k in w.keys)
+        # Keys are looked up before anything is assigned.
+        keys = ", ".join(":" if k in w.binders else block.assign(block.text(k)) for k in w.keys)
         if isinstance(w.value.type, IntType):
             block.add(f"fit({number}, {value})")
         for b in w.binders:

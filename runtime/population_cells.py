@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policydsl.core.expr import NOBODY, Const
+from policydsl.core.expr import NOBODY
 from policydsl.core.system import StateVar, System
-from policydsl.core.types import BoolType, EntityType, EnumType, IntType, MapType, Scalar, StringType, Type, Value
+from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, StringType, Type, Value
 from policydsl.interp import initial
-from policydsl.state import EVERYONE_ELSE
+from policydsl.state import EVERYONE_ELSE, State
 
 OFFSET = 2
 """The row of the first individual."""
@@ -32,37 +32,20 @@ class UnsupportedError(ValueError):
     """A policy that cannot be decided for a population as it stands."""
 
 
-class Individuals:
-    """How many individuals there are of each sort, who has a name, and (`rooms`) how many rows arrays have."""
+class Layout:
+    """What arrays and text have in common for all populations of a system: numbers of variables, of sorts, of those who
+    have names."""
 
-    def __init__(self, system: System, sizes: Mapping[str, int], spare: Mapping[EntityType, int]) -> None:
+    def __init__(self, system: System) -> None:
+        self.numbers = {v.name: i for i, v in enumerate(system.state)}
         self.sorts = {s.name: s for s in _sorts(system)}
-        named: dict[EntityType, list[str]] = {s: [] for s in self.sorts.values()}
+        self.places = {s: i for i, s in enumerate(self.sorts.values())}
+        named: dict[EntityType, list[str]] = {s: [] for s in self.places}
         for c in system.individuals:
             if isinstance(c.type, EntityType) and c.value != NOBODY and c.type in named:
                 named[c.type].append(str(c.value))
         self.named = {s: {n: i + OFFSET for i, n in enumerate(dict.fromkeys(names))} for s, names in named.items()}
         self.names = {s: {i: n for n, i in of.items()} for s, of in self.named.items()}
-        self.spare = spare
-        self.sizes: dict[EntityType, int] = {}
-        for name, size in sizes.items():
-            if name not in self.sorts:
-                raise ValueError(f"`{name}` is not an entity of `{system.name}`")
-            self.sizes[self.sorts[name]] = size
-        for s in self.sorts.values():
-            least = len(self.named[s])
-            if self.sizes.setdefault(s, least) < least:
-                raise ValueError(f"`{s.name}` has {least} named individuals, and its size is {self.sizes[s]}")
-        self.ends = {s.name: n for s, n in self.sizes.items()}
-        self.rooms = {s: self.least_room(s) for s in self.sizes}
-
-    def resize(self, sort: EntityType, size: int) -> None:
-        self.sizes[sort] = self.ends[sort.name] = size
-
-    def least_room(self, sort: EntityType) -> int:
-        """So many rows are needed: as many that nobody has, beside those of everyone else and nobody, as quantifiers
-        of one sort stand within each other, for those who occur nowhere can be told apart."""
-        return OFFSET + self.sizes[sort] + self.spare.get(sort, 0)
 
     def name(self, sort: EntityType, row: int) -> str:
         """The name of whom a row is about; `*` is everyone else."""
@@ -71,7 +54,7 @@ class Individuals:
         return self.names[sort].get(row) or f"#{row - OFFSET}"
 
     def encode(self, type: Scalar, value: Value) -> Any:
-        """What stands for a value in an array."""
+        """What stands for a value in an array, and in text. Texts stand for themselves."""
         match type:
             case EnumType(cases=cases):
                 return cases.index(str(value))
@@ -102,6 +85,36 @@ class Individuals:
                 raise AssertionError
 
 
+class Individuals:
+    """How many individuals there are of each sort, and (`rooms`) how many rows arrays have.
+
+    `spare` says how many more rows of everyone else are needed: quantifiers of one sort that stand within each other
+    can tell apart as many of those who occur nowhere.
+    """
+
+    def __init__(self, layout: Layout, sizes: Mapping[str, int], spare: Mapping[EntityType, int]) -> None:
+        self.sorts = layout.sorts
+        self.spare = spare
+        self.sizes: dict[EntityType, int] = {}
+        for name, size in sizes.items():
+            if name not in self.sorts:
+                raise ValueError(f"there is no entity `{name}`")
+            self.sizes[self.sorts[name]] = size
+        for s in self.sorts.values():
+            least = len(layout.named[s])
+            if self.sizes.setdefault(s, least) < least:
+                raise ValueError(f"`{s.name}` has {least} named individuals, and its size is {self.sizes[s]}")
+        self.ends = {s.name: n for s, n in self.sizes.items()}
+        self.rooms = {s: self.least_room(s) for s in self.sizes}
+
+    def resize(self, sort: EntityType, size: int) -> None:
+        self.sizes[sort] = self.ends[sort.name] = size
+
+    def least_room(self, sort: EntityType) -> int:
+        """So many rows are needed."""
+        return OFFSET + self.sizes[sort] + self.spare.get(sort, 0)
+
+
 def _sorts(system: System) -> Iterator[EntityType]:
     types: list[Type] = [k for v in system.state for k in v.keys]
     types += [v.type for v in system.state]
@@ -111,32 +124,41 @@ def _sorts(system: System) -> Iterator[EntityType]:
 
 class Cells:
     """The arrays. `scope` has them under the names by which generated text knows them: `v3` an array, `f3` the same
-    without a shape, `l3` and `h3` the bounds of its numbers, `dBot` and `aBot` the rows of a sort.
+    without a shape, `l3` and `h3` the bounds of its numbers, `d0` and `a0` how many rows there are of a sort, and those
+    rows, `p0` a parameter.
 
-    `version` changes whenever an array is replaced by one of another type or shape.
+    `version` changes whenever an array is replaced by one of another type or shape, and with the parameters.
     """
 
-    def __init__(self, system: System, params: Mapping[str, Value] | None, people: Individuals) -> None:
+    def __init__(self, system: System, params: Mapping[str, Value] | None, people: Individuals, layout: Layout) -> None:
+        self.system = system
         self.vars = system.state
         self.people = people
-        self.numbers = {v.name: i for i, v in enumerate(system.state)}
+        self.layout = layout
+        self.numbers = layout.numbers
         self.arrays: list[NDArray[Any]] = []
         self.flat: list[NDArray[Any]] = []
         self.scope: dict[str, Any] = {}
         self.version = 0
-        self.start = start = initial(system, params)
-        self.params = {p.name: people.encode(p.type, start.params[p.name]) for p in system.params}
+        self.params: dict[str, Any] = {}
+        self.start = start = self.choose(params)
         for s, room in people.rooms.items():
             self._measure(s, room)
         for i, v in enumerate(system.state):
-            if isinstance(v.type, StringType):
-                raise UnsupportedError(f"`{v.name}` holds texts, which a population does not store")
-            first = people.encode(v.type, start.rows(v.name)[(EVERYONE_ELSE,) * len(v.keys)])
+            first = layout.encode(v.type, start.rows(v.name)[(EVERYONE_ELSE,) * len(v.keys)])
             if isinstance(v.type, IntType) and abs(first) > LARGEST:
                 raise OverflowError(f"`{v.name}` starts beyond 2**53")
             self.arrays.append(np.zeros(0))
             self.flat.append(self.arrays[i])
             self.place(i, np.full(tuple(people.rooms[k] for k in v.keys), first, self._dtype(v, first)))
+
+    def choose(self, params: Mapping[str, Value] | None) -> State:
+        """Have these parameters from now on; the state in which the system would begin with them."""
+        start = initial(self.system, params)
+        for i, p in enumerate(self.system.params):
+            self.params[p.name] = self.scope[f"p{i}"] = self.layout.encode(p.type, start.params[p.name])
+        self.version += 1
+        return start
 
     def _dtype(self, var: StateVar, first: Any) -> Any:
         match var.type:
@@ -153,8 +175,8 @@ class Cells:
 
     def _measure(self, sort: EntityType, room: int) -> None:
         self.people.rooms[sort] = room
-        self.scope[f"d{sort.name}"] = room
-        self.scope[f"a{sort.name}"] = np.arange(room)
+        self.scope[f"d{self.layout.places[sort]}"] = room
+        self.scope[f"a{self.layout.places[sort]}"] = np.arange(room)
 
     def place(self, number: int, array: NDArray[Any]) -> None:
         """Have `array` hold a variable."""
@@ -240,10 +262,8 @@ class Cells:
         var = self.vars[number]
         if isinstance(given, Mapping):
             for keys, value in given.items():
-                at = tuple(
-                    self.people.encode(s, k) if isinstance(k, str) else k + OFFSET
-                    for s, k in zip(var.keys, keys if isinstance(keys, tuple) else (keys,), strict=True)
-                )
+                all_keys = keys if isinstance(keys, tuple) else (keys,)
+                at = tuple(self._row(s, k) for s, k in zip(var.keys, all_keys, strict=True))
                 stored = self._stored(var, np.asarray(value))
                 self._keep(number, stored)
                 self.arrays[number][at] = stored
@@ -255,6 +275,12 @@ class Cells:
             raise ValueError(f"`{var.name}` has the shape {inside.shape}, not {stored.shape}")
         (inside if stored.ndim else self.arrays[number])[...] = stored
 
+    def _row(self, sort: EntityType, key: int | str) -> int:
+        row: int = self.layout.encode(sort, key) if isinstance(key, str) else key + OFFSET
+        if not 0 < row < OFFSET + self.people.sizes[sort]:
+            raise ValueError(f"there is no {sort} {key}")
+        return row
+
     def _keep(self, number: int, stored: NDArray[Any]) -> None:
         if isinstance(self.vars[number].type, IntType):
             self.fit(number, stored)
@@ -262,8 +288,8 @@ class Cells:
     def _stored(self, var: StateVar, given: NDArray[Any]) -> NDArray[Any]:
         """Values as callers give them to what is stored: names or numbers."""
         if given.dtype.kind in "UO":
-            flat = [self.people.encode(var.type, v) if isinstance(v, str) else v for v in given.reshape(-1).tolist()]
-            return np.array(flat, np.int64).reshape(given.shape)
+            codes = [self._coded(var, v) for v in given.reshape(-1).tolist()]
+            return np.array(codes, np.int64).reshape(given.shape)
         match var.type:
             case BoolType():
                 right = given.dtype == np.bool_
@@ -277,6 +303,13 @@ class Cells:
         if not right:
             raise ValueError(f"`{var.name}` does not hold such values")
         return given.astype(np.int64) + OFFSET if isinstance(var.type, EntityType) else given
+
+    def _coded(self, var: StateVar, value: Any) -> int:
+        if isinstance(var.type, EntityType) and isinstance(value, str):
+            return self._row(var.type, value) if value != NOBODY else 1
+        if not isinstance(var.type, EnumType) or value not in var.type.cases:
+            raise ValueError(f"`{var.name}` does not hold such values")
+        return var.type.cases.index(value)
 
     def save(self) -> dict[str, NDArray[Any]]:
         """Copies of all arrays without rows that nobody has, and sizes."""
@@ -302,12 +335,8 @@ class Cells:
         """All cells by the names of their keys."""
         for i, v in enumerate(self.vars):
             for at in np.ndindex(*(OFFSET + self.people.sizes[k] for k in v.keys)):
-                keys = tuple(self.people.name(k, x) for k, x in zip(v.keys, at))
-                yield v.name, keys, self.people.decode(v.type, self.arrays[i][at])
-
-    def constant(self, c: Const) -> Any:
-        """What stands for a constant; texts stand for themselves."""
-        return self.people.encode(c.type, c.value) if not isinstance(c.type, MapType) else c.value
+                keys = tuple(self.layout.name(k, x) for k, x in zip(v.keys, at))
+                yield v.name, keys, self.layout.decode(v.type, self.arrays[i][at])
 
 
 def width(low: int, high: int) -> Any:

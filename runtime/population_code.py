@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
-from policydsl.core.types import BoolType, EntityType, IntType, StringType
+from policydsl.core.types import BoolType, EntityType, IntType, MapType, StringType
 from policydsl.evaluate import FaultError
 from runtime.columns import Words
 from runtime.columns_words import Shared, either_word, in_language, same_word, texts_in_language
-from runtime.population_cells import Cells, UnsupportedError
+from runtime.population_cells import Layout, UnsupportedError
 from runtime.strings import as_python
 from runtime.to_python import QUANTIFIERS, TEXT, Block, Names
 
@@ -59,9 +59,9 @@ class ArrayBlock(Block):
     """The lines of one function. `columns` are the inputs that differ from row to row. The text refers to `i8`, the
     type of NumPy's in which numbers are computed: of 64 bits, or Python's own."""
 
-    def __init__(self, names: Names, roots: Sequence[Expr], cells: Cells, columns: Iterable[Ref], place: str) -> None:
+    def __init__(self, names: Names, roots: Sequence[Expr], layout: Layout, columns: Iterable[Ref], place: str) -> None:
         super().__init__(names, roots)
-        self.cells = cells
+        self.layout = layout
         self.columns = frozenset(columns)
         self.place = place
         self._uses = _uses(roots)
@@ -73,8 +73,12 @@ class ArrayBlock(Block):
 
     def text(self, e: Expr) -> str:
         if isinstance(e, Const):
-            return repr(self.cells.constant(e))
+            return self._constant(e)
         return super().text(e)
+
+    def _constant(self, c: Const) -> str:
+        assert not isinstance(c.type, MapType)
+        return repr(self.layout.encode(c.type, c.value))
 
     def free(self, e: Expr) -> frozenset[Ref]:
         """The columns and bound individuals on which `e` depends."""
@@ -104,7 +108,7 @@ class ArrayBlock(Block):
         """Have `bound` be an axis with `height` axes behind it. What was said of it elsewhere is forgotten."""
         assert isinstance(bound.type, EntityType)
         shape = f".reshape(-1{', 1' * height})" if height else ""
-        self.names.refs[bound] = f"a{bound.type.name}{shape}"
+        self.names.refs[bound] = f"a{self.layout.places[bound.type]}{shape}"
         self._axes[bound] = height
         self.forget(bound)
 
@@ -142,7 +146,7 @@ class ArrayBlock(Block):
             text = self.wide(keys[0]) if len(keys) > 1 else self.text(keys[0])
             for k in keys[1:]:
                 assert isinstance(k.type, EntityType)
-                text = f"({text} * d{k.type.name} + {self.wide(k)})"
+                text = f"({text} * d{self.layout.places[k.type]} + {self.wide(k)})"
             self._cell[keys] = text if text.isidentifier() or len(keys) == 1 else self.assign(text)
         return self._cell[keys]
 
@@ -190,7 +194,7 @@ class ArrayBlock(Block):
     def _read(self, e: Apply) -> str:
         variable, *keys = e.args
         assert isinstance(variable, Ref)
-        number = self.cells.numbers[variable.name]
+        number = self.layout.numbers[variable.name]
         if not self.free(e):
             return f"f{number}.item({self.cell_of(keys)})"
         axes = [(k, self._axes[k]) for k in keys if k in self._axes]

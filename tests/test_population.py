@@ -35,7 +35,7 @@ def value(p: Population, type: Scalar, given: Any) -> Value:
     """As the interpreter has it."""
     match type:
         case EntityType():
-            return p.people.name(type, given + OFFSET)
+            return p.cells.layout.name(type, given + OFFSET)
         case EnumType(cases=cases):
             return cases[given]
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -214,8 +215,17 @@ def test_sizes_and_starts_that_do_not_fit() -> None:
         Population(system, sizes={"Bot": 0})
     assert Population(system).size("Bot") == 1
     assert Population(system).size("Skill") == 0
-    for start in ({"level": np.array([3] * 40)}, {"Humans": np.arange(40)}, {"boss.value": {0: 40}}, {"uses": 1.5}):
+    for start in (
+        {"level": np.array([3] * 40)},
+        {"Humans": np.arange(40)},
+        {"boss.value": {0: 40}},
+        {"uses": 1.5},
+        {"level": "Top"},
+    ):
         with pytest.raises(ValueError, match="does not hold"):
+            made(start=start)
+    for start in ({"Humans": {40: True}}, {"Humans": {"#40": True}}, {"boss.value": "#40"}, {"uses": {}}):
+        with pytest.raises(ValueError, match="there is no") if start != {"uses": {}} else nullcontext():
             made(start=start)
     with pytest.raises(ValueError, match="shape"):
         made(start={"level": np.zeros(39, np.int64)})
@@ -223,6 +233,18 @@ def test_sizes_and_starts_that_do_not_fit() -> None:
         made(start={"odd": 1})
     with pytest.raises(OverflowError):
         made(start={"uses": 2**53 + 1})
+
+
+def test_other_parameters(p: Population) -> None:
+    sent(p)
+    p.choose({"MOST": 5})
+    assert sent(p).allowed.sum() == 2
+    p.choose({})
+    assert sent(p).allowed.sum() == 0
+    with pytest.raises(ValueError, match="MOST"):
+        p.choose({"MOST": 10})
+    assert Population(p.system, sizes={"Bot": 3}, params={"MOST": 9}).cells.params == {"MOST": 9}
+    assert p.cells.params == {"MOST": 3}
 
 
 def test_growing_and_loading_what_does_not_fit(p: Population) -> None:

@@ -122,6 +122,42 @@ action say(principal: Bot, item: Item, other: Item, n: Int[0..9], really: Bool) 
   if really { twice[other] := n + 1 }
 }
 """,
+    "overwritten": """
+entity Bot
+entity Item
+state said : Item -> Bot = any
+state rate : Bot -> Int = 0
+action say(principal: Bot, item: Item) {
+  require rate[principal] < 3 else "too often"
+  rate[principal] += 1
+  said[item] := principal
+}
+action calm(principal: Bot) { rate[principal] := 0 }
+""",
+    "two marks": """
+entity Bot
+entity Item
+state mark : Item -> Int = 0
+state rate : Bot -> Int = 0
+action set(principal: Bot, item: Item, other: Item, n: Int[0..9]) {
+  require rate[principal] < 2 else "too often"
+  rate[principal] += 1
+  mark[item] := n
+  mark[other] := n + 1
+}
+action calm(principal: Bot) { rate[principal] := 0 }
+""",
+    "an old place": """
+entity Bot
+entity Item
+state at : Item = any
+state had : (Item, Bot) -> Int = 0
+action move(principal: Bot, item: Item) {
+  let old = at
+  at := item
+  for each b: Bot where b != principal { had[old, b] := had[item, b] + 1 }
+}
+""",
     "everybody": """
 entity Bot
 group Members of Bot
@@ -190,7 +226,7 @@ def drawn(p: Population, chance: random.Random, count: int, most: int) -> list[C
 def some(p: Population, chance: random.Random, i: Input) -> Any:
     if i.type == BOOL:
         return chance.random() < 0.5
-    return chance.randrange(-1, 4) if i.type == INT else chance.randrange(p.size(str(i.type)))
+    return chance.randrange(-1, 10) if i.type == INT else chance.randrange(p.size(str(i.type)))
 
 
 @pytest.mark.parametrize("way", WAYS)
