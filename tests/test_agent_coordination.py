@@ -229,6 +229,22 @@ def test_humans_end_what_the_committee_may_not() -> None:
     assert "recovered" in eco.kinds()
 
 
+def test_what_is_urgent_comes_first_and_is_not_kept_waiting() -> None:
+    eco = ecosystem(30)
+    eco.run(1)
+    for i in range(coordination.BATCH + 5):
+        propose(eco.coordination, f"execute {i}", 1)
+    eco.run(2)
+    assert eco.coordination.decisions == 0
+    wish(eco, "emergency", number=40)
+    eco.run(2)
+    assert eco.is_on("in_emergency")
+    assert eco.coordination.texts == coordination.BATCH
+    assert len(taken(eco.coordination)) == coordination.BATCH - 1
+    eco.run(10)
+    assert taken(eco.coordination) == [f"execute {i}" for i in range(coordination.BATCH - 1, coordination.BATCH + 5)]
+
+
 def test_nothing_grows_without_bound() -> None:
     eco = ecosystem(30)
     for i in range(coordination.MOST_WAITING + 10):

@@ -49,6 +49,12 @@ def test_the_level_rises_at_once_and_falls_step_by_step() -> None:
     wish(eco, "tighten", level=2)
     found = levels(eco, 25)
     assert found[0] == 2
+    told = [h.text for h in eco.happenings if h.who == "policy_enforcer"]
+    assert told == [
+        "tightened: the threat level is 2, it was 0",
+        "relaxed: the threat level is 1, it was 2",
+        "relaxed: the threat level is 0, it was 1",
+    ]
     assert found[:10] == [2] * 10
     # Four ticks at least stay between one step down and the next.
     assert found[10:15] == [1] * 4 + [0]

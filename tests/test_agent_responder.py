@@ -10,7 +10,9 @@ import pytest
 from simulator.agents import incident_responder
 from simulator.agents.base import Name, Request, Subject
 from simulator.agents.incident_responder_book import Done, Phase
-from simulator.agents.playbooks import KINDS, Do, shipped
+from simulator.agents.incident_responder_steps import UTMOST, helped
+from simulator.agents.playbooks import KINDS, OBSERVABLES, Do, shipped
+from simulator.consensus.byzantine import Fault
 from simulator.snapshot import digest, restore, save
 from tests.responding import Ecosystem, ecosystem, sending
 
@@ -29,6 +31,35 @@ def attacked(
     eco.alarm(3)
     eco.alert(subject, number, kind, score, **evidence)
     return eco
+
+
+@pytest.mark.parametrize(
+    ("observable", "before", "now", "at_most", "good"),
+    [
+        ("messages", 10.0, 5.0, 0.0, True),
+        ("messages", 10.0, 5.1, 0.0, False),
+        ("messages", 10.0, 5.9, 0.2, True),
+        ("messages", 10.0, 6.1, 0.2, False),
+        ("messages", 0.0, 0.0, 0.0, True),
+        ("messages", 0.0, 0.1, 1.0, False),
+        ("link_complaints", 10.0, 5.1, 0.0, False),
+        ("disabled", 0.0, 1.0, 0.0, True),
+        ("blocked", 0.0, 0.0, 0.0, False),
+        ("threat_level", 2.0, 1.0, 0.0, True),
+        ("in_emergency", 1.0, 0.0, 0.0, False),
+        ("reputation", -20.0, -21.0, 0.0, True),
+        ("reputation", -20.0, -20.0, 0.0, False),
+        ("reputation", float(UTMOST), float(UTMOST), 0.0, True),
+        ("distrust", 70.0, 60.0, 0.0, True),
+        ("distrust", 70.0, 70.0, 0.0, False),
+        ("distrust", 70.0, float(UTMOST), 0.0, True),
+    ],
+)
+def test_whether_a_step_has_helped(observable: str, before: float, now: float, at_most: float, good: bool) -> None:
+    """After 30 ticks, a half-life, half of a count is left when nothing is added, and the other half is new at most."""
+    seen = np.array([OBSERVABLES.index(observable)])
+    found = helped(seen, np.array([before]), np.array([now]), np.array([30]), np.array([at_most]))
+    assert found.tolist() == [good]
 
 
 REMEDIES: dict[str, tuple[Any, ...]] = {
@@ -111,8 +142,8 @@ def test_without_an_alarm_the_quarantine_is_refused_and_a_human_decides() -> Non
     assert eco.kinds(0) == ["contained", "fell_back", "escalated"]
     assert eco.phases() == [ESCALATED]
     assert "quarantine was refused" in " ".join(eco.texts())
-    # The fallback is there at once: the reputation is lowered.
-    assert int(eco.gateway.read("reputation")[3]) < 100
+    # The reputation is lowered by what the playbook says, and at once by the fallback.
+    assert int(eco.gateway.read("reputation")[3]) == 100 - 40 - 10
     eco.run(40)
     assert eco.phases() == [CLOSED]
     assert eco.responder.book.verdict[0] == 1
@@ -233,6 +264,44 @@ def test_a_suspended_responder_does_nothing_and_humans_see_it() -> None:
     assert eco.phases() == [ESCALATED]
 
 
+def many(eco: Ecosystem) -> Ecosystem:
+    """Alarms about 30 of 120 bots, the last of them the worst."""
+    eco.alarm(*range(30))
+    for bot in range(30):
+        eco.alert(Subject.BOT, bot, "byzantine", 0.7 + bot / 1000)
+    return eco
+
+
+def in_quarantine(eco: Ecosystem) -> list[int]:
+    found: list[int] = np.flatnonzero(eco.gateway.read("quarantined")).tolist()
+    return found
+
+
+def test_many_quarantines_at_once_need_the_committee() -> None:
+    eco = many(ecosystem(120, harmful=range(30)))
+    eco.run(1)
+    assert in_quarantine(eco) == list(range(14, 30))
+    assert eco.phases() == [Phase.OPEN] * 14 + [Phase.CONTAINED] * 16
+    assert eco.coordination.decisions == 1
+    eco.run(2)
+    assert in_quarantine(eco) == list(range(30))
+    assert eco.phases() == [Phase.CONTAINED] * 30
+    eco.run(10)
+    assert not np.isin(eco.responder.book.done, [Done.FAILED, Done.REFUSED]).any()
+    assert eco.responder.orders == {}
+
+
+def test_without_the_committee_humans_decide_about_many_quarantines() -> None:
+    eco = many(ecosystem(120, harmful=range(30), faults={0: Fault.SILENT, 1: Fault.SILENT}))
+    eco.humans.median = 10.0**9
+    eco.run(20)
+    assert in_quarantine(eco) == list(range(14, 30))
+    assert eco.phases()[:14] == [Phase.OPEN] * 14
+    eco.run(1)
+    assert eco.phases()[:14] == [ESCALATED] * 14
+    assert in_quarantine(eco) == list(range(14, 30))
+
+
 def test_the_policy_grows_with_the_incidents() -> None:
     eco = ecosystem(60)
     for bot in range(60):
@@ -244,13 +313,14 @@ def test_the_policy_grows_with_the_incidents() -> None:
 
 def test_moves_of_a_kind_are_one_column() -> None:
     eco = ecosystem(60)
-    eco.alarm(*range(20))
+    eco.alarm(*range(10))
     for bot in range(60):
         eco.alert(Subject.BOT, bot, "byzantine", 0.8)
     eco.begin_tick()
     incident_responder.tick(eco.responder, eco.view(Name.RESPONDER))
     asked = [a.action for a in eco.gateway.asked]
     assert asked == ["report", "quarantine", "contain", "verify", "escalate"]
+    assert eco.gateway.asked[1].size == 16  # the others wait for the committee
 
 
 def test_half_way_a_snapshot_goes_on_alike() -> None:

@@ -10,7 +10,7 @@ from simulator.agents.incident_responder_book import Phase
 from simulator.engine import Engine, begin
 from simulator.scenario import shipped
 
-LONGEST = 75
+LONGEST = 90
 """Ticks after which an incident is closed, or a human's."""
 
 

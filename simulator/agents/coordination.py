@@ -32,7 +32,8 @@ KEPT = 4096
 """So many latencies are kept, the newest."""
 RENEW = 30
 """So many ticks after a decision the same wish of an agent is held to be decided."""
-URGENT = ("emergency", "stand_down")
+URGENT = ("emergency", "stand_down", "quarantine")
+"""What is not kept waiting for the next batch."""
 
 
 @dataclass(slots=True)
@@ -103,13 +104,13 @@ def tick(state: State, view: View, network: Network | None = None, faults: Fault
     for text in watch(state.emergency, view):
         propose(state, text, view.tick)
     _take_effect(state, view)
-    urgent = any(text in state.pending for text in URGENT)
+    urgent = any(text.startswith(URGENT) for text in state.pending)
     if state.pending and view.gateway.now >= state.busy and (urgent or view.tick % state.every == 0):
         _decide(state, view, network or Network(), faults)
 
 
 def _decide(state: State, view: View, network: Network, faults: Faults | None) -> None:
-    batch = sorted(state.pending, key=lambda text: (text not in URGENT, state.pending[text]))[:BATCH]
+    batch = sorted(state.pending, key=lambda text: (not text.startswith(URGENT), state.pending[text]))[:BATCH]
     committee = state.committee
     if not len(committee.members) or view.tick - committee.since >= state.epoch or committee.failed:
         state.committee = elected(committee, view, state.f)

@@ -27,6 +27,7 @@ from simulator.agents.incident_responder_book import (
     make_room,
     of_phase,
 )
+from simulator.agents.incident_responder_quorum import agreed, may_go_on
 from simulator.agents.incident_responder_steps import FIRST_STATE, SIZED_BY, carry_out, exists, helped, measure
 from simulator.agents.playbooks import BOT, KINDS, LINK, LONGEST, OFTEN, SKILL, TARGET_OF, WORDS, Do, Plans, plans
 
@@ -45,7 +46,7 @@ WHERE_FROM = {"bot": BOT, "sender": BOT, "developer": BOT, "skill": SKILL, "link
 """Words of the evidence that name a subject, by its number."""
 NEED: NDArray[np.int8] = np.array([TARGET_OF.get(d, NONE) for d in Do], dtype=np.int8)
 NEED.setflags(write=False)
-NOTHING, HUMAN = Do.NOTHING.value, Do.HUMAN.value
+NOTHING, HUMAN, QUARANTINE = Do.NOTHING.value, Do.HUMAN.value, Do.QUARANTINE.value
 THINGS = tuple(d for d in Do if d is not Do.NOTHING)
 
 
@@ -94,7 +95,7 @@ def _listen(state: State, view: View) -> None:
                 book.phase[request.number] = Phase.CLOSED
                 book.closed[request.number] = view.tick
                 book.verdict[request.number] = request.level
-            case "quarantine":
+            case "quarantine" if not agreed(book, request.number):
                 state.orders.setdefault(request.number, view.tick)
             case "pardon":
                 state.rests[key(BOT, request.number)] = view.tick + PARDON
@@ -206,6 +207,13 @@ def _contain(state: State, view: View) -> None:
     if not rows.size:
         return
     do = np.where(book.done[rows] == Done.TO_DO, p.do[book.kind[rows]], NOTHING)
+    on, late = may_go_on(view, book, rows, (do == QUARANTINE).any(axis=1))
+    at, step = np.nonzero((do == QUARANTINE) & late[:, None])
+    book.done[rows[at], step] = Done.REFUSED
+    do[at, step] = NOTHING
+    rows, do = rows[on], do[on]
+    if not rows.size:
+        return
     for thing in THINGS:
         at, step = np.nonzero(do == thing.value)
         if not at.size:
@@ -216,7 +224,7 @@ def _contain(state: State, view: View) -> None:
     book.contained[rows] = view.tick
     for row in rows.tolist():
         steps = zip(book.done[row].tolist(), p.do[book.kind[row]].tolist())
-        what = [WORDS[d] for done, d in steps if done == Done.CARRIED_OUT]
+        what = [WORDS[d] for done, d in steps if done == Done.CARRIED_OUT and d != HUMAN]
         if what:
             _note(state, view, "contained", f"{_name(book, row)}: {', '.join(what)}", row)
 

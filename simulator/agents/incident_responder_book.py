@@ -68,6 +68,10 @@ class Book:
     seen: NDArray[np.int32]
     """The tick of its first alert."""
     contained: NDArray[np.int32]
+    asked: NDArray[np.int32]
+    """When the committee was asked to agree to its quarantine, if that was necessary."""
+    agreed: NDArray[np.bool_]
+    """Whether the committee has."""
     judged: NDArray[np.int32]
     """When it was known whether the steps had helped."""
     escalated: NDArray[np.int32]
@@ -99,6 +103,8 @@ def empty(room: int = 64) -> Book:
         alerts=column(np.int32, 0),
         seen=column(np.int32, NONE),
         contained=column(np.int32, NONE),
+        asked=column(np.int32, NONE),
+        agreed=column(np.bool_, False),
         judged=column(np.int32, NONE),
         escalated=column(np.int32, NONE),
         closed=column(np.int32, NONE),
