@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from runtime.store import Store, StoreError, Transaction
@@ -29,9 +29,11 @@ class Around(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Job(Generic[T]):
+    """What one thread wants done. Only who has to wait has something to be `woken` by."""
+
     work: Callable[[Transaction], T]
     around: Around
-    woken: threading.Event = field(default_factory=threading.Event)
+    woken: threading.Event | None = None
     leads: bool = False
     done: bool = False
     result: T | None = None
@@ -64,10 +66,12 @@ class Group:
         job = _Job(work, around)
         with self._guard:
             self._waiting.append(job)
-            if not self._busy:
+            if self._busy:
+                job.woken = threading.Event()
+            else:
                 self._busy = job.leads = True
         try:
-            if not job.leads:
+            if job.woken is not None:
                 job.woken.wait()
             if not job.done:
                 self._lead()
@@ -97,14 +101,14 @@ class Group:
             for job in jobs:
                 if not job.done:
                     job.fault, job.done = StoreError("the decision was interrupted"), True
-                job.woken.set()
+                _wake(job)
 
     def _pass_on(self) -> None:
         with self._guard:
             self._busy = bool(self._waiting)
             if self._waiting:
                 self._waiting[0].leads = True
-                self._waiting[0].woken.set()
+                _wake(self._waiting[0])
 
     def _leave(self, job: _Job[Any]) -> None:
         """The thread of `job` was interrupted while it waited, and must not be waited for."""
@@ -146,3 +150,8 @@ class Group:
                 for each in left:
                     each.done = True
                 return
+
+
+def _wake(job: _Job[Any]) -> None:
+    if job.woken is not None:
+        job.woken.set()
