@@ -4,7 +4,8 @@ Of the last `SLOTS` proposals each bot's vote is remembered in two bits. A bot t
 of a proposal as often as all others, with probability q; a bot that wants something else than all others nearly always.
 The evidence for the second is the sum of the logarithms of what it makes more likely. The same way it is found out
 which two of those who are dissenting do so together: both are in the minority of a proposal with probability q * q, or
-nearly always if they follow one hand.
+nearly always if they follow one hand. The minority is that of those who vote no more than is usual: a few who vote on
+everything at once do not make a majority here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from simulator.portable_math import log
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Words = NDArray[np.uint64]
+Bools = NDArray[np.bool_]
 
 SLOTS = 64
 STALE = 200
@@ -54,6 +56,8 @@ class Votes:
     proposal: Ids = field(default_factory=lambda: np.full(SLOTS, -1, dtype=np.int64))
     last: Ids = field(default_factory=lambda: np.zeros(SLOTS, dtype=np.int64))
     """The tick of the last vote."""
+    eager: Bools = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    """Who votes far more than others."""
     past: Floats = field(default_factory=lambda: np.zeros(0))
     """What earlier proposals have left of evidence against each bot, in units of 1 / `UNIT` nat; never below zero."""
 
@@ -85,6 +89,7 @@ def grow(votes: Votes, bots: int) -> None:
     votes.voted = np.concatenate([votes.voted, more])
     votes.yes = np.concatenate([votes.yes, more])
     votes.past = np.concatenate([votes.past, np.zeros(len(more))])
+    votes.eager = np.concatenate([votes.eager, more > 0])
 
 
 def forgive(votes: Votes, bots: Ids) -> None:
@@ -99,11 +104,11 @@ def _file(votes: Votes, slot: int) -> None:
     bit = np.uint64(1 << slot)
     voters = np.flatnonzero(votes.voted & bit)
     if voters.size:
-        ayes = (votes.yes[voters] & bit) > 0
-        few = int(np.count_nonzero(ayes))
-        weight = _weights(np.array([voters.size]), np.array([few]))[0]
+        ayes, usual = (votes.yes[voters] & bit) > 0, ~votes.eager[voters]
+        count, aye = int(np.count_nonzero(usual)), int(np.count_nonzero(ayes & usual))
+        weight = _weights(np.array([count]), np.array([aye]))[0]
         if weight:
-            against = ayes == (2 * few < voters.size)
+            against = ayes == (2 * aye < count)
             votes.past[voters] = np.maximum(votes.past[voters] + np.where(against, weight, AGAINST), 0.0)
         votes.voted[voters] &= ~bit
         votes.yes[voters] &= ~bit
@@ -141,7 +146,8 @@ def partners(votes: Votes, bots: Ids) -> dict[int, list[int]]:
 def _minority(votes: Votes) -> tuple[Words, Floats]:
     """For each bot the slots in which it is in the minority, as bits; and for each slot the evidence in being there, in
     units of 1 / `UNIT`: 0 where it means nothing."""
-    counts, ayes = (_bits(words).sum(axis=0, dtype=np.int64) for words in (votes.voted, votes.yes))
+    usual = ~votes.eager
+    counts, ayes = (_bits(words[usual]).sum(axis=0, dtype=np.int64) for words in (votes.voted, votes.yes))
     weight = _weights(counts, ayes)
     few_ayes = ayes * 2 < counts
     yes, no = _word((weight > 0) & few_ayes), _word((weight > 0) & ~few_ayes)

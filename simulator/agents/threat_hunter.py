@@ -61,7 +61,7 @@ MOST_ASKED = 32
 """So many, at most, about which the forest is asked."""
 MOST_ALARMS = 16
 """Each of these in one tick; of more than 4,000 members one alarm for each 250."""
-AGAIN = 600
+AGAIN = 150
 """After so many ticks an alarm about which nothing was done may be raised again."""
 GRACE = 20
 """For so many ticks a bot that was let out is left alone; then only what it did since counts."""
@@ -144,6 +144,7 @@ def begin(members: int = 0) -> State:
 def tick(state: State, view: View) -> None:
     """Looks, scores, and raises alarms."""
     _grow(state, view)
+    _release(state, view)
     _listen(state, view)
     _watch(state, view)
     _learn(state, view)
@@ -212,7 +213,7 @@ def _judge(state: State, view: View, scored: Scored) -> None:
     count = state.above[bots]
     count = np.where(threat >= THRESHOLD, count + 1, np.where(threat < CALM, 0, np.maximum(count - 1, 0)))
     state.above[bots] = count
-    due = np.flatnonzero(count >= STEADY)
+    due = np.flatnonzero((count >= STEADY) & (threat >= THRESHOLD))
     if not due.size:
         return
     most = max(MOST_ALARMS, view.members // 250)
@@ -326,13 +327,13 @@ def _learn(state: State, view: View) -> None:
     if n == 0:
         return
     if view.tick % LOOK == 0:
-        _release(state, view)
         state.risk *= FORGET
         state.skills.risk *= FORGET
         state.links.risk *= FORGET
         state.threat *= FORGET
         some = _sample(view, "hunter.peers", state.alarmed)
         state.peers = detectors.look(_rates(state, view, some), view.tick)
+        state.votes.eager = view.observed.rate("votes") > state.peers.gates[ROWS.index("votes")]
         reputation = view.gateway.read("reputation")[:n]
         state.middle = float(detectors.median(reputation[:: max(1, n // 500)]))
     if view.tick % LOOK_TOGETHER == LOOK // 2:
