@@ -8,6 +8,8 @@ import pytest
 from simulator.agents.base import Happening
 from simulator.agents.incident_responder_book import Phase
 from simulator.engine import Engine, begin
+from simulator.policies import governing
+from simulator.policies import shipped as bundle
 from simulator.scenario import shipped
 
 LONGEST = 90
@@ -60,3 +62,23 @@ def test_incidents_in_a_run_under_attack(seed: int, malicious: float) -> None:
     malicious_ones = run.state.world.malicious
     assert np.count_nonzero(quarantined & malicious_ones) > 0.8 * np.count_nonzero(quarantined)
     assert coordination.decisions > 3
+
+
+def test_an_invalid_proof_locks_the_twin_until_a_human_lifts_it() -> None:
+    scenario = shipped("normal_operation").model_copy(update={"bots": 60, "malicious": 0.0})
+    tampered = range(95, 110)
+    run = Engine(scenario, 1, 0, governing(bundle()), lambda: run.tick not in tampered)
+    locked, passed, texts = [], [], list[str]()
+    for tick in range(200):
+        texts += [h.text for h in run.step().happenings]
+        if run.gateway.read("lockdown"):
+            locked.append(tick)
+        if any(a.answers.allowed.any() for a in run.gateway.of_tick("send")):
+            passed.append(tick)
+    assert locked
+    assert locked[0] in tampered
+    assert locked == list(range(locked[0], locked[-1] + 1))
+    # Agents act after bots: what is locked in a tick passes no more in the next.
+    assert not set(passed) & set(locked[1:])
+    assert passed[-1] > locked[-1]
+    assert texts.index("a human lifts the lockdown") < texts.index("the lockdown is over")

@@ -47,7 +47,6 @@ WHERE_FROM = {"bot": BOT, "sender": BOT, "developer": BOT, "skill": SKILL, "link
 NEED: NDArray[np.int8] = np.array([TARGET_OF.get(d, NONE) for d in Do], dtype=np.int8)
 NEED.setflags(write=False)
 NOTHING, HUMAN, QUARANTINE = Do.NOTHING.value, Do.HUMAN.value, Do.QUARANTINE.value
-THINGS = tuple(d for d in Do if d is not Do.NOTHING)
 
 
 @dataclass(slots=True)
@@ -194,6 +193,11 @@ def _reserve(view: View, rows: int) -> None:
             view.gateway.grow("Incident", max(rows, 2 * len(phases)))
 
 
+def _things(do: NDArray[np.int8]) -> list[Do]:
+    """What is to be done, each thing once."""
+    return [Do(d) for d in np.unique(do).tolist() if d != NOTHING]
+
+
 def _is_closed(view: View, incident: int) -> bool:
     """Whether the policy has it closed, whoever says so."""
     phases = next(p for e in view.gateway.enforcers if (p := e.state.get("phase")) is not None)
@@ -214,10 +218,8 @@ def _contain(state: State, view: View) -> None:
     rows, do = rows[on], do[on]
     if not rows.size:
         return
-    for thing in THINGS:
+    for thing in _things(do):
         at, step = np.nonzero(do == thing.value)
-        if not at.size:
-            continue
         done = carry_out(view, book, thing, rows[at], p.level[book.kind[rows[at]], step])
         book.done[rows[at], step] = np.where(done, Done.CARRIED_OUT, Done.REFUSED)
     _move(state, view, "contain", rows, Phase.CONTAINED)
@@ -300,7 +302,7 @@ def _fall_back(state: State, view: View, rows: Ids) -> None:
     book, p = state.book, state.plans
     failed = (book.done[rows] == Done.FAILED) | (book.done[rows] == Done.REFUSED)
     otherwise = np.where(failed, p.otherwise[book.kind[rows]], NOTHING)
-    for thing in THINGS:
+    for thing in _things(otherwise):
         column = TARGET_OF.get(thing)
         chosen = rows[(otherwise == thing.value).any(axis=1)]
         if column is not None:
