@@ -24,6 +24,8 @@ from policyctl.results import Run
 from policyctl.run_files import run_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from policyctl.paint import Paint
     from runtime.bundle import Bundle
     from runtime.decision import Decision
@@ -217,12 +219,13 @@ def replay_bundle(path: Path, traffic: Path, against: Path | None, given: Any, e
         write_out("\n".join(lines) + "\n")
         return OK
     before = _decided(against, requests, cells)
+    call = _calls(path, cells)
     changed = [(r, o, n) for (r, o), (_, n) in zip(before, found, strict=True) if o.effect != n.effect]
     lines += ["", f"against {against}: {len(changed):,} decisions differ"]
     for kind, count in Counter((o.effect, n.effect) for _, o, n in changed).most_common():
         lines.append(f"  {kind[0]} -> {kind[1]}  {count:,}")
         shown = [c for c in changed if (c[1].effect, c[2].effect) == kind][:examples]
-        lines += [f"    line {r.line}: {_call(r)}\n      was {_short(o)}, is {_short(n)}" for r, o, n in shown]
+        lines += [f"    line {r.line}: {call(r)}\n      was {_short(o)}, is {_short(n)}" for r, o, n in shown]
     write_out("\n".join(lines) + "\n")
     return REFUTED if changed else OK
 
@@ -267,8 +270,14 @@ def _summary(head: str, decisions: list[Decision]) -> list[str]:
     return lines
 
 
-def _call(r: Recorded) -> str:
-    return f"{r.action}({', '.join(f'{k}: {v}' for k, v in r.inputs.items())})"
+def _calls(path: Path, cells: Any) -> Callable[[Recorded], str]:
+    """How to write a request under the bundle at `path`."""
+    from policyctl.call_words import call_words
+    from policyctl.embed import policies_for_trial
+    from policydsl.core.system import NOW
+
+    systems = [p.policy.system for p in policies_for_trial(path, cells).running]
+    return lambda r: call_words(r.action, r.inputs if r.at is None else {**r.inputs, NOW: r.at}, systems)
 
 
 def _short(d: Decision) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policyctl.call_words import call_words
 from policyctl.embed import policies_for_trial
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Answers:
         self.effects: NDArray[np.uint8] = np.full(rows.num_rows, order["deny"], np.uint8)
         self._owner: NDArray[np.int16] = np.full(rows.num_rows, -1, np.int16)
         self._parts: list[Replayed] = []
-        for number, policy in enumerate(policies_for_trial(bundle, given).running):
+        running = policies_for_trial(bundle, given).running
+        self._systems = [policy.policy.system for policy in running]
+        for number, policy in enumerate(running):
             traffic = from_arrow(policy.policy.system, rows)
             found = replay_table(policy.policy.system, policy.machine.content.params, policy.cells, traffic, compiled)
             own = found.part >= 0
@@ -51,6 +54,11 @@ class Answers:
         """The decision about a row; None where no policy has its action."""
         owner = int(self._owner[row])
         return None if owner < 0 else self._parts[owner][row]
+
+    def call(self, row: dict[str, Any]) -> str:
+        """The request in a row, which has null in the columns of other actions."""
+        inputs = {name: value for name, value in row.items() if name != "action" and value is not None}
+        return call_words(str(row["action"]), inputs, self._systems)
 
 
 def replay_tables(
@@ -73,7 +81,7 @@ def replay_tables(
         lines.append(f"  {SHOWN[was]} -> {SHOWN[now]}  {count:,}")
         alike = changed[(before.effects[changed] == was) & (found.effects[changed] == now)][:examples]
         for row in alike.tolist():
-            lines.append(f"    row {row}: {rows.slice(row, 1).to_pylist()[0]}")
+            lines.append(f"    row {row}: {found.call(rows.slice(row, 1).to_pylist()[0])}")
             lines.append(f"      was {_short(before[row])}, is {_short(found[row])}")
     return lines, len(changed) > 0
 

@@ -204,7 +204,7 @@ def test_traffic(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "1 decisions differ" in out
     assert "allow -> deny  1" in out
-    assert "line 2: work(principal: ann, hours: 11)" in out
+    assert "line 2: work(ann, 11)\n      was allow" in out
     assert run(["replay", "jobs.bundle", *shared, "--against", "jobs.bundle"]) == 0
     capsys.readouterr()
     flat = [json.dumps({"action": t["action"], **t.get("inputs", {})}) for t in TRAFFIC]

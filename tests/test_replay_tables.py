@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
+from policyctl.call_words import call_words
 from policyctl.cli import run
 from policydsl.diagnostics import Report
 from policydsl.load import load
@@ -67,8 +68,7 @@ def test_what_a_change_changes(place: Path, traffic: str, row: str, capsys: pyte
     shown = capsys.readouterr().out
     assert "against old.bundle: 1 decisions differ" in shown
     assert "deny -> allow  1" in shown
-    assert row in shown
-    assert "was deny (over budget), is allow" in shown
+    assert f"{row}: spend(a, 15)\n      was deny (over budget), is allow" in shown
     assert run(["replay", "new.bundle", traffic, "--against", "new.bundle"]) == 0
 
 
@@ -79,3 +79,27 @@ def test_what_is_no_table(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     pq.write_table(pa.table({"principal": ["a"]}), place / "odd.parquet")
     assert run(["replay", "new.bundle", "odd.parquet"]) == 1
     assert "there is no column `action`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "text"),
+    [
+        (
+            "send",
+            {"principal": "s1", "text": "hi", "urgent": True, "now": 86_400_001},
+            'at 24h1ms send(s1, "hi", true)',
+        ),
+        ("send", {"principal": "s1", "text": "hi"}, 'send(s1, "hi")'),
+        ("send", {"principal": "s1", "urgent": 1, "now": 3}, 'send(principal: "s1", urgent: 1)'),
+        ("send", {"principal": "s1", "other": [None]}, 'send(principal: "s1", other: [null])'),
+        ("post", {"principal": "s1"}, 'post(principal: "s1")'),
+        ("pay", {"principal": "b", "now": 5}, "pay(b)"),
+    ],
+)
+def test_requests_are_written_as_in_a_test(action: str, inputs: dict[str, object], text: str) -> None:
+    texts = (
+        "entity Bot action send(principal: Bot, text: String, urgent: Bool) { } limit l on send to 3 per 24h",
+        "entity Bot action pay(principal: Bot) { }",
+    )
+    systems = [load(["p.policy"], lambda _, t=t: t, Report())[0].system for t in texts]
+    assert call_words(action, inputs, systems) == text
