@@ -40,9 +40,17 @@ def ask(
 
 
 def _vote(world: World, gateway: Gateway, ledger: Ledger, votes: Votes) -> None:
-    counted = gateway.ask("vote", principal=votes.voter, proposal=votes.proposal, support=votes.support)
+    own = votes.caster == votes.voter
+    voter, proposal, support = votes.voter[own], votes.proposal[own], votes.support[own]
+    counted = gateway.ask("vote", principal=voter, proposal=proposal, support=support)
     ledger.add("votes", counted.count)
-    world.observed.add("votes", votes.voter[counted.allowed])
+    world.observed.add("votes", voter[counted.allowed])
+    proxy = ~own
+    if proxy.any():
+        proposal, support = votes.proposal[proxy], votes.support[proxy]
+        caster, member = votes.caster[proxy], votes.voter[proxy]
+        counted = gateway.ask("vote_for", principal=caster, member=member, proposal=proposal, support=support)
+        ledger.add("votes", counted.count)
 
 
 def _signal(world: World, gateway: Gateway, ledger: Ledger, signals: Signals) -> None:

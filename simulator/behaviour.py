@@ -47,9 +47,16 @@ class Sends:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Votes:
+    """Ballots, a row each: who casts it, and whose it is."""
+
+    caster: Ids
     voter: Ids
     proposal: Ids
     support: Bools
+
+    @property
+    def size(self) -> int:
+        return len(self.voter)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,44 +145,45 @@ def _skills(around: Surroundings, users: Ids) -> Ids:
 
 
 def _votes(world: World, around: Surroundings, voters: Ids) -> Votes:
-    """Those who vote look at one open proposal each; whoever represents others brings their votes along."""
+    """Those who vote look at one open proposal each; rings are told of each proposal at once, and all of them vote."""
     if not len(around.open):
         none = np.zeros(0, dtype=np.int64)
-        return Votes(none, none, np.zeros(0, dtype=np.bool_))
-    bots = world.bots
-    voters = voters[(bots.kind[voters] != Kind.LAZY) & (bots.representative[voters] == NOBODY)]
+        return Votes(none, none, none, np.zeros(0, dtype=np.bool_))
+    bots, good = world.bots, world.proposals.good
+    voters = voters[(bots.kind[voters] != Kind.LAZY) & (around.representative[voters] == NOBODY)]
     words = around.draw("vote").words(voters)
     proposal = around.open[(words % np.uint64(len(around.open))).astype(np.int64)]
     right = (words >> np.uint64(40)).astype(np.float64) * 2.0**-24 < bots.accuracy[voters]
-    support = world.proposals.good[proposal] == right
+    support = good[proposal] == right
     if around.attack:
         kind = bots.kind[voters]
         wrecking = (kind == Kind.SYBIL) | (kind == Kind.COLLUDER) | (kind == Kind.BYZANTINE)
-        support = np.where(wrecking, ~world.proposals.good[proposal], support)
-    if around.attack and len(around.opened):
-        # A ring is told of each proposal at once, and all of it votes.
-        ring = np.flatnonzero(((bots.kind == Kind.SYBIL) | (bots.kind == Kind.COLLUDER)) & ~around.quarantined)
-        many = len(around.opened)
-        voters = np.concatenate([np.repeat(ring, many), voters])
-        proposal = np.concatenate([np.tile(around.opened, len(ring)), proposal])
-        support = np.concatenate([np.tile(~world.proposals.good[around.opened], len(ring)), support])
-    stands = around.represented[voters] > 0
-    if stands.any():
-        voters, proposal, support = _with_delegated(world, voters, proposal, support, stands)
+        support = np.where(wrecking, ~good[proposal], support)
+        if len(around.opened):
+            ring = np.flatnonzero(((bots.kind == Kind.SYBIL) | (bots.kind == Kind.COLLUDER)) & ~around.quarantined)
+            many = len(around.opened)
+            voters = np.concatenate([np.repeat(ring, many), voters])
+            proposal = np.concatenate([np.tile(around.opened, len(ring)), proposal])
+            support = np.concatenate([np.tile(~good[around.opened], len(ring)), support])
     fresh = (around.ballot[proposal, voters] == 0) & (around.weight[proposal, voters] > 0)
-    return Votes(voters[fresh], proposal[fresh], support[fresh])
+    voters, proposal, support = voters[fresh], proposal[fresh], support[fresh]
+    return _with_proxies(around, Votes(voters, voters, proposal, support))
 
 
-def _with_delegated(world: World, voters: Ids, proposal: Ids, support: Bools, stands: Bools) -> tuple[Ids, Ids, Bools]:
-    ranks = np.full(world.members, NOBODY, dtype=np.int64)
-    ranks[voters[stands]] = np.flatnonzero(stands)
-    delegated = np.flatnonzero(world.bots.representative != NOBODY)
-    place = ranks[world.bots.representative[delegated]]
-    delegated, place = delegated[place != NOBODY], place[place != NOBODY]
-    return (
-        np.concatenate([voters, delegated]),
-        np.concatenate([proposal, proposal[place]]),
-        np.concatenate([support, support[place]]),
+def _with_proxies(around: Surroundings, own: Votes) -> Votes:
+    """Whoever represents others votes for them, too, as it votes itself."""
+    members = np.flatnonzero(around.representative != NOBODY)
+    last = np.full(len(around.everybody), NOBODY, dtype=np.int64)
+    last[own.caster] = np.arange(own.size)
+    place = last[around.representative[members]]
+    members, place = members[place != NOBODY], place[place != NOBODY]
+    if not len(members):
+        return own
+    return Votes(
+        np.concatenate([own.caster, own.caster[place]]),
+        np.concatenate([own.voter, members]),
+        np.concatenate([own.proposal, own.proposal[place]]),
+        np.concatenate([own.support, own.support[place]]),
     )
 
 

@@ -57,6 +57,7 @@ def govern(
     team: coordination.State | None,
     traitors: Bools,
 ) -> Decided:
+    community.delegate(world, gateway, around)
     progress = community.propose(scenario, world, gateway, around, layers.community, 0)
     community.tally(world, gateway, layers.community, progress)
     wanted = [f"{EXECUTE} {p}" for p in community.due(world, gateway, layers.community)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from simulator.gateway import Gateway
 from simulator.random_streams import Draw
 from simulator.scenario import Scenario
-from simulator.world import NOBODY, Bools, Ids, World
+from simulator.world import Bools, Ids, World
 
 VOTING_OPEN = "VotingOpen"
 
@@ -42,8 +42,8 @@ class Surroundings:
     """What each bot voted on each proposal: 0 for nothing yet."""
     weight: NDArray[Any]
     """What each bot's vote on each proposal is worth."""
-    represented: Ids
-    """How many each member represents."""
+    representative: Ids
+    """Who votes for each member, or -1."""
     trusted: int
     """The trust that a skill needs."""
 
@@ -57,8 +57,6 @@ def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Ca
     trusted = gateway.parameter("MIN_TRUST")
     live = np.flatnonzero((gateway.read("trust") >= trusted) & ~gateway.read("disabled"))
     voting = np.flatnonzero(gateway.read("stage") == gateway.case("stage", VOTING_OPEN))
-    represented = world.bots.representative
-    counts = np.bincount(represented[represented != NOBODY], minlength=members)
     return Surroundings(
         tick,
         gateway.now,
@@ -73,6 +71,6 @@ def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Ca
         voting[gateway.read("vote_start")[voting] >= gateway.now - scenario.tick_ms],
         gateway.read("ballot"),
         gateway.read("snapshot"),
-        counts,
+        gateway.read("representative.value")[:members],
         trusted,
     )

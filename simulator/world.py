@@ -53,8 +53,8 @@ class Bots:
     """How strongly it follows signals, 0 to 1."""
     accuracy: Floats
     """The probability of judging a proposal rightly."""
-    representative: Ids
-    """Who votes for it, or -1."""
+    favourite: Ids
+    """Whom it would have vote for it, or -1."""
     taken_over: Bools
     """An honest bot that followed a phishing link: it sends such links now."""
     first_harm: Ids
@@ -155,13 +155,13 @@ def begin(scenario: Scenario, draw: Draw) -> World:
     activity[lazy] *= 0.2
     sensitivity = 0.2 + 0.8 * _of(draw, "sensitivity").uniform(members)
     accuracy = np.clip(_of(draw, "accuracy").normal(members, scenario.community.accuracy, 0.1), 0.05, 0.99)
-    representative = _representatives(scenario, draw, kinds)
+    favourite = _favourites(scenario, draw, kinds)
     bots = Bots(
         kinds,
         activity,
         sensitivity,
         accuracy,
-        representative,
+        favourite,
         np.zeros(n, dtype=np.bool_),
         np.full(n, NOBODY, dtype=np.int64),
     )
@@ -203,7 +203,7 @@ def _kinds(scenario: Scenario, draw: Draw, members: Ids) -> NDArray[np.uint8]:
     return kinds
 
 
-def _representatives(scenario: Scenario, draw: Draw, kinds: NDArray[np.uint8]) -> Ids:
+def _favourites(scenario: Scenario, draw: Draw, kinds: NDArray[np.uint8]) -> Ids:
     """One in fifty honest bots stands for others; the share of the scenario delegates to one of them."""
     n = len(kinds)
     members = np.arange(n, dtype=np.int64)

@@ -67,7 +67,7 @@ def test_a_saved_run_goes_on_as_if_nothing_had_happened(at: int, tmp_path: Path)
 
 
 def test_another_parameter_is_another_future(tmp_path: Path) -> None:
-    scenario = small("normal_operation", "ticks=120")
+    scenario = small("normal_operation", "ticks=120", "proposal_rate=0.5", "VOTING_PERIOD=20s", "TIMELOCK=5s")
     stepped(begin(scenario, 5), 40).save(tmp_path)
     same, other = begin(scenario, 5), begin(scenario, 5)
     same.load(tmp_path)

@@ -10,10 +10,16 @@ from simulator.gateway import Gateway
 from simulator.market import reserve
 from simulator.scenario import Scenario
 from simulator.surroundings import Surroundings
-from simulator.world import Ids, Kind, World, extended
+from simulator.world import NOBODY, Ids, Kind, World, extended
 
 WATCHING = 10_000
 """Milliseconds for which what was executed is watched before somebody judges it."""
+
+
+WAVERING = 1 / 500
+"""How likely a member takes its delegation back in a tick, and how likely one without a representative takes one."""
+DISGUST = 0.1
+"""How likely it is taken back when the representative is in quarantine."""
 
 
 @dataclass(slots=True)
@@ -68,6 +74,25 @@ def propose(
     progress.opened = opened.count
     community.voting += numbers[opened.allowed].tolist()
     return progress
+
+
+def delegate(world: World, gateway: Gateway, around: Surroundings) -> None:
+    """Members give their vote to a representative, and take it back."""
+    favourite, chosen = world.bots.favourite, around.representative
+    wish = favourite != NOBODY
+    if not wish.any():
+        return
+    if around.tick == 0:
+        gateway.ask("stand", principal=np.unique(favourite[wish]))
+        wanting = np.flatnonzero(wish)
+    else:
+        draw = around.draw("wavering")
+        given = np.flatnonzero(chosen != NOBODY)
+        chance = np.where(around.quarantined[chosen[given]], DISGUST, WAVERING)
+        gateway.ask("revoke", principal=given[draw.bernoulli(given, chance)])
+        free = np.flatnonzero(wish & (chosen == NOBODY))
+        wanting = free[draw.bernoulli(free, WAVERING) & ~around.quarantined[favourite[free]]]
+    gateway.ask("delegate", principal=wanting, to=favourite[wanting])
 
 
 def tally(world: World, gateway: Gateway, community: Community, progress: Progress) -> None:
