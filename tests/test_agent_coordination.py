@@ -188,13 +188,18 @@ def test_an_emergency_needs_the_committee_first_and_recovery_begins_by_itself() 
     assert eco.coordination.emergency.held > 0
 
 
-def test_without_a_quorum_there_is_no_emergency() -> None:
+def test_without_a_quorum_there_is_an_emergency_only_if_a_human_says_so() -> None:
     eco = ecosystem(30, faults={0: Fault.SILENT, 1: Fault.SILENT})
+    eco.humans.median, eco.humans.sigma = 35_000.0, 0.0
     for _ in range(30):
         wish(eco, "emergency", number=40)
         eco.run(1)
     assert not eco.is_on("in_emergency")
     assert eco.coordination.stalls > 1
+    assert eco.coordination.decisions == 0
+    eco.run(10)
+    assert eco.is_on("in_emergency")
+    assert "a human declares an emergency" in eco.texts()
 
 
 def test_a_high_threat_level_is_an_emergency() -> None:

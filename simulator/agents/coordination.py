@@ -18,6 +18,7 @@ from simulator.agents.base import Name, Request, View
 from simulator.agents.coordination_committee import Committee, Ruling, decide_in, elected
 from simulator.agents.coordination_emergency import Emergency, on_request, on_ruling, watch
 from simulator.consensus.byzantine import Fault
+from simulator.humans import tell_humans
 from simulator.network import Network
 from simulator.random_streams import Ids
 
@@ -34,6 +35,8 @@ RENEW = 30
 """So many ticks after a decision the same wish of an agent is held to be decided."""
 URGENT = ("emergency", "stand_down", "quarantine")
 """What is not kept waiting for the next batch."""
+LAST_RESORT = ("emergency", "stand_down")
+"""What humans are asked for where the committee cannot decide."""
 
 
 @dataclass(slots=True)
@@ -132,6 +135,9 @@ def _decide(state: State, view: View, network: Network, faults: Faults | None) -
         state.stalls += 1
         committee.failed = True
         view.note("consensus", "no decision: another committee will try", number=committee.term, after=found.took)
+        for text in LAST_RESORT:
+            if text in state.pending:
+                tell_humans(view, Request(text, why="the committee cannot decide"))
         return
     state.lately = {text: tick for text, tick in state.lately.items() if view.tick - tick < RENEW}
     for text in batch:
@@ -184,7 +190,7 @@ def _read(text: str) -> tuple[str, int, int]:
     numbers = rest.split()
     if len(numbers) == 2 and all(n.lstrip("-").isdigit() for n in numbers):
         return what, int(numbers[0]), int(numbers[1])
-    return (what, -1, 0) if what in URGENT and not rest else ("", -1, 0)
+    return (what, -1, 0) if what in LAST_RESORT and not rest else ("", -1, 0)
 
 
 def median_latency(state: State) -> float:
