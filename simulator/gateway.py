@@ -119,12 +119,8 @@ class Gateway:
 
     def reparameterise(self, chosen: Mapping[str, int]) -> None:
         """From now on the first policy has other parameters; its state stays, as does what was asked."""
-        old = self.enforcers[0]
         self.params |= chosen
-        new = Population(old.system, self.params, {name: old.size(name) for name in old.people.sorts})
-        new.load(old.save())
-        self.enforcers = [new, *self.enforcers[1:]]
-        self._home = {name: new if home is old else home for name, home in self._home.items()}
+        self.enforcers[0].choose(self.params)
 
     def reason(self, action: str, guard: int) -> str:
         """Why a guard denies."""

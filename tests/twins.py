@@ -56,7 +56,7 @@ def value(enforcer: Population, type: Scalar, number: int) -> Value:
     """A cell of a column, as the reference interpreter has it."""
     match type:
         case EntityType():
-            return enforcer.people.name(type, number + OFFSET)
+            return enforcer.cells.layout.name(type, number + OFFSET)
         case EnumType(cases=cases):
             return cases[number]
         case _:
