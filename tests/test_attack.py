@@ -292,7 +292,7 @@ def invented(data: dict[str, Any]) -> None:
         (called_refuted, "few: is called refuted without a run"),
         (unknown_of_a_run_called_proved, "begins: the argument is not found again with what is discharged"),
         (other_run, "wrong: its run does not show it"),
-        (longer_run, "done: its run: step 3, `finish`: decision recorded"),
+        (longer_run, "done: its run: step 3: finish(alice, j1): recorded allow, now deny: "),
         (run_from_elsewhere, "wrong: its run: `minted` starts with 9"),
         (twice_in_it, "core: `few` stands in it twice"),
         (invented, "core: the core has no invariant `invented`"),
