@@ -18,7 +18,7 @@ from simulator.snapshot import DERIVED
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 
-TREES = 40
+TREES = 32
 SUBSAMPLE = 256
 ONE = float(1 << 20)
 """Lengths of paths are whole multiples of 1 / ONE, so that their sum is exact in any order."""
@@ -94,6 +94,7 @@ def _grown(sample: Rows, seed: int) -> Trees:
 
     model = IsolationForest(n_estimators=TREES, max_samples=min(SUBSAMPLE, len(sample)), random_state=seed)
     model.fit(sample)
+    table = np.array([unsuccessful(n) for n in range(SUBSAMPLE + 1)])
     parts: list[tuple[Any, ...]] = []
     start = depth = 0
     for estimator in model.estimators_:
@@ -102,7 +103,7 @@ def _grown(sample: Rows, seed: int) -> Trees:
         leaf = tree.children_left < 0
         left = np.where(leaf, own, tree.children_left) + start
         right = np.where(leaf, own, tree.children_right) + start
-        length = [round((d + unsuccessful(int(n))) * ONE) for d, n in zip(_depths(tree), tree.n_node_samples)]
+        length = np.rint((_depths(tree) + table[tree.n_node_samples]) * ONE)
         parts.append((np.where(leaf, 0, tree.feature), np.where(leaf, np.inf, tree.threshold), left, right, length))
         depth, start = max(depth, int(tree.max_depth)), start + tree.node_count
     feature, threshold, left, right, whole = (np.concatenate(columns) for columns in zip(*parts))

@@ -39,11 +39,11 @@ SUSPECT = 8.0
 """Nats of evidence from which on a bot is compared with others."""
 ALIKE = 3.0
 """Nats of evidence from which on two of the suspects are held to act together."""
-MOST = 256
+MOST = 128
 """So many bots are compared with each other."""
 UNIT = 64.0
-"""Evidence is counted in whole parts of 1 / UNIT nat: products of matrices of integers are exact in any order."""
-AGAINST = -147.0
+"""Evidence is counted in whole parts of 1 / UNIT nat, which add up to the same in any order."""
+AGAINST = -147
 """What it counts when such a bot is not in the minority, or one of two is and the other not: log(1 - ALWAYS)."""
 
 
@@ -119,8 +119,9 @@ def dissenters(votes: Votes, members: int) -> tuple[Ids, Floats]:
     words, weight = _minority(votes)
     times = _bits(words[:members]).sum(axis=1, dtype=np.uint8)
     often = np.flatnonzero((times >= FEWEST_TIMES) | (votes.past[:members] >= SUSPECT * UNIT / 2.0))
-    minority, voted = _bits(words[often]).astype(np.float64), _bits(votes.voted[often]).astype(np.float64)
-    now = minority @ weight + (voted - minority) @ np.where(weight > 0, AGAINST, 0.0)
+    minority, voted = _bits(words[often]), _bits(votes.voted[often])
+    # Sums of whole numbers are exact in any order.
+    now = (minority * weight + (voted - minority) * np.where(weight > 0, AGAINST, 0.0)).sum(axis=1)
     evidence = (votes.past[often] + now) / UNIT
     found = evidence >= SUSPECT
     return often[found], evidence[found]
@@ -133,12 +134,13 @@ def partners(votes: Votes, bots: Ids) -> dict[int, list[int]]:
     """
     bots = bots[:MOST]
     words, weight = _minority(votes)
-    minority = _bits(words[bots]).astype(np.float64)
-    voted = _bits(votes.voted[bots]) * (weight > 0)
-    # Both voted, and exactly one of them dissented.
-    one = minority @ voted.T
-    apart = one + one.T - 2.0 * (minority @ minority.T)
-    linked = (minority * weight) @ minority.T + AGAINST * apart >= ALIKE * UNIT
+    # Whole numbers: what multiplies matrices of floats uses as many threads as it likes, in any order.
+    minority = _bits(words[bots]).astype(np.int64)
+    voted = _bits(votes.voted[bots]) * (weight > 0).astype(np.int64)
+    both = minority @ (minority * (weight.astype(np.int64) - 2 * AGAINST)).T
+    # Both voted, and at least one of them dissented: twice too much where both did.
+    one = minority @ (voted * AGAINST).T
+    linked = both + one + one.T >= ALIKE * UNIT
     np.fill_diagonal(linked, False)
     return {int(b): [int(o) for o in bots[row]] for b, row in zip(bots, linked) if row.any()}
 

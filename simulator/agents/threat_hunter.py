@@ -55,7 +55,8 @@ LOOK_TOGETHER = 20
 """Every so many ticks it is worked out who votes together, and who joined together."""
 REFIT = 250
 """Every so many ticks the forest gets a new sample."""
-SAMPLE = 2000
+SAMPLE, FOREST_SAMPLE = 1000, 2000
+"""So many members are looked at."""
 MOST_SCORED = 256
 MOST_ASKED = 32
 """So many, at most, about which the forest is asked."""
@@ -298,7 +299,7 @@ def _watch(state: State, view: View) -> None:
     state.bad_links *= FADE
     sends = view.gateway.of_tick("send")
     if sends:
-        allowed = np.concatenate([a.answers.allowed for a in sends])
+        allowed = sends[0].answers.allowed if len(sends) == 1 else np.concatenate([a.answers.allowed for a in sends])
         sender, recipient, link = (_column(sends, name) for name in ("principal", "recipient", "link"))
         state.received += np.bincount(recipient, weights=allowed, minlength=size)[:size]
         # A message that was denied for its link was sent all the same.
@@ -331,7 +332,7 @@ def _learn(state: State, view: View) -> None:
         state.skills.risk *= FORGET
         state.links.risk *= FORGET
         state.threat *= FORGET
-        some = _sample(view, "hunter.peers", state.alarmed)
+        some = _sample(view, "peers", SAMPLE, state.alarmed)
         state.peers = detectors.look(_rates(state, view, some), view.tick)
         state.votes.eager = view.observed.rate("votes") > state.peers.gates[ROWS.index("votes")]
         reputation = view.gateway.read("reputation")[:n]
@@ -347,8 +348,8 @@ def _learn(state: State, view: View) -> None:
             bots = np.sort(bots[np.argsort(-state.dissent[bots], kind="stable")[: detectors_votes.MOST]])
         state.together = detectors_votes.partners(state.votes, bots) if bots.size > 1 else {}
     if view.tick >= WARM_UP and view.tick % REFIT == 3 * WARM_UP:
-        some = _sample(view, "hunter.forest", state.alarmed)
-        seed = int(view.draw("hunter.seed").below(np.zeros(1, dtype=np.int64), 1 << 31)[0])
+        some = _sample(view, "forest", FOREST_SAMPLE, state.alarmed)
+        seed = int(view.draw("seed").below(np.zeros(1, dtype=np.int64), 1 << 31)[0])
         detectors_forest.train(state.forest, detectors.features(_rates(state, view, some)), seed)
 
 
@@ -359,19 +360,20 @@ def _release(state: State, view: View) -> None:
         return
     over = mine[~view.gateway.read("alarm.has")[mine]]
     late = mine[(state.quiet_until[mine] <= view.tick) & (view.gateway.read("quarantined")[mine] == 0)]
-    state.quiet_until[over] = view.tick + GRACE
-    for array in (state.risk, state.bad_links, state.threat):
-        array[over] = 0.0
-    detectors_votes.forgive(state.votes, over)
-    state.pardons = detectors_pardons.pardon(state.pardons, view.tick, over, _observed(state, view, over))
+    if over.size or view.tick % LOOK == 0:
+        state.quiet_until[over] = view.tick + GRACE
+        for array in (state.risk, state.bad_links, state.threat):
+            array[over] = 0.0
+        detectors_votes.forgive(state.votes, over)
+        state.pardons = detectors_pardons.pardon(state.pardons, view.tick, over, _observed(state, view, over))
     state.alarmed[over] = False
     state.alarmed[late] = False
 
 
-def _sample(view: View, stream: str, without: NDArray[np.bool_]) -> Ids:
+def _sample(view: View, stream: str, size: int, without: NDArray[np.bool_]) -> Ids:
     """Members, but for those about whom there is an alarm; all if they are few."""
     n = view.members
-    chosen = np.arange(n) if n <= SAMPLE else view.draw(stream).below(np.arange(SAMPLE), n)
+    chosen = np.arange(n) if n <= size else view.draw(stream).below(np.arange(size), n)
     left = chosen[~without[chosen]]
     return left if left.size else chosen
 
@@ -410,6 +412,8 @@ def _seen(state: State, view: View, bots: Ids, rates: Floats) -> Floats:
 
 
 def _column(asked: list[Asked], name: str) -> NDArray[Any]:
+    if len(asked) == 1:
+        return asked[0].column(name)
     return np.concatenate([a.column(name) for a in asked])
 
 
