@@ -59,7 +59,7 @@ def expected(kinds: AbstractSet[str], table: Automaton) -> str:
         said.append("a statement")
         left -= _STATEMENTS
     elif {"GIVEN", "EXPECT"} <= left:
-        said.append("a step of the test (`given`, `at`, a request, `expect`)")
+        said.append("a step of the test (`given`, `at`, a request, `approve`, `expect`)")
         left -= _STEPS
     if {"WHEN", "BECAUSE"} <= left:
         said.append("a clause such as `when`")
