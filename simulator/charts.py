@@ -27,6 +27,8 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
 )  # fmt: skip
 POINTS = 200
 """Points of a line; each is a mean over as many ticks as it takes."""
+LATELY = 50
+"""Ticks over which tasks are counted, which come up now and then."""
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "policyctl",
@@ -48,6 +50,8 @@ class Line:
     values: Floats
     colour: str
     dashed: bool = False
+    dots: bool = False
+    """Where there is something to measure only now and then, a line would make up the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +135,22 @@ def _latency(axes: Axes, record: Record) -> None:
 
 def _consensus(axes: Axes, record: Record) -> None:
     c = record.columns
-    count = c["consensus_decisions"]
-    mean = np.divide(c["consensus_ms"], count, out=np.full(count.shape, np.nan), where=count > 0)
-    _lines(axes, record, [Line("mean per decision", mean, BLUE)])
+    _lines(axes, record, [Line("mean of a tick", _share(c["consensus_ms"], c["consensus_decisions"]), BLUE, dots=True)])
     axes.set_ylim(bottom=0)
 
 
 def _coordination(axes: Axes, record: Record) -> None:
-    c = record.columns
-    share = np.divide(c["demand_served"], c["demand"], out=np.full(c["demand"].shape, np.nan), where=c["demand"] > 0)
-    _lines(axes, record, [Line("taken up", 100 * share, GREEN)])
+    served, demand = (np.cumsum(record.columns[n]) for n in ("demand_served", "demand"))
+    for sums in (served, demand):
+        sums[LATELY:] -= sums[:-LATELY].copy()
+    _lines(axes, record, [Line("taken up", 100 * _share(served, demand), GREEN)])
     axes.set_ylim(0, 103)
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    """`nan` where there is nothing to have a part of."""
+    found: Floats = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return found
 
 
 CHARTS: tuple[Chart, ...] = (
@@ -154,7 +163,7 @@ CHARTS: tuple[Chart, ...] = (
     Chart("reputation", "Mean reputation, points (hindsight)", _reputation),
     Chart("accuracy", "Reputation accuracy, AUC (hindsight)", _accuracy),
     Chart("consensus", "Consensus time, ms", _consensus),
-    Chart("coordination", "Coordination: % of the tasks taken up in time", _coordination),
+    Chart("coordination", "Coordination: % of the tasks of 50 ticks taken up in time", _coordination),
 )
 
 
@@ -204,9 +213,10 @@ def _lines(axes: Axes, record: Record, lines: Sequence[Line]) -> None:
     for line in lines:
         values = thin(line.values, POINTS)
         measured = ~np.isnan(values)
-        axes.plot(
-            middle[measured], values[measured], color=line.colour, linewidth=1.3, linestyle="--" if line.dashed else "-"
-        )
+        dashes = "" if line.dots else "--" if line.dashed else "-"
+        marker = "." if line.dots else ""
+        x, y = middle[measured], values[measured]
+        axes.plot(x, y, color=line.colour, linewidth=1.3, linestyle=dashes, marker=marker, markersize=4)
         known = values[measured]
         ends.append((float(known[-1]) if known.size else np.nan, line))
     if all(np.nanmin(line.values, initial=0) >= 0 for line in lines):

@@ -71,7 +71,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("resilience", "resilience", "%", True, "service during the attack, of that before", "resilience", True),
     Metric("worst", "service at its worst", "%", True, "the worst 20 ticks, of what was before", "resilience", True),
     Metric(
-        "recovery", "time to recover", "ticks", False, "from the first dip until service is back", "resilience", True
+        "recovery", "time to recover", "ticks", False, "the longest time with less than 95 % of it", "resilience", True
     ),
     Metric("coordination", "coordination efficiency", "%", True, "tasks that were taken up in time", "coordination"),
     Metric("consensus_ms", "consensus time", "ms", False, "mean time of a decision of the committee", "coordination"),
@@ -177,13 +177,14 @@ def responses(happenings: Sequence[Mapping[str, Any]]) -> Floats:
 def service(columns: Columns, window: int = WINDOW) -> Floats:
     """The share of the services asked that were kept, over the last ticks; `nan` where none was asked.
 
-    Answers take a tick or more, so the kept ones of a single tick are no share of the asked ones of it.
+    Answers take a tick or more, so the kept ones of a single tick are no share of the asked ones of it; and what a
+    partition held back arrives at once when it heals, which is no more than all.
     """
     asked, kept = (np.cumsum(columns[n]) for n in ("service_asked", "service_kept"))
     for sums in (asked, kept):
         sums[window:] -= sums[:-window].copy()
     found: Floats = np.divide(kept, asked, out=np.full(asked.shape, NAN), where=asked > 0)
-    return found
+    return np.minimum(found, 1.0)
 
 
 def baseline(scenario: Scenario, columns: Columns) -> float:
@@ -217,19 +218,20 @@ def worst(scenario: Scenario, columns: Columns, before: float) -> float:
 
 
 def recovery(scenario: Scenario, columns: Columns, before: float) -> float:
-    """Ticks from the first window below `RECOVERED` of the service before, to the end of the last such window.
+    """Ticks of the longest dip: of windows in a row below `RECOVERED` of the service before the attack.
 
-    0 if there was no such window; infinite if the last window of the run is one.
+    0 if there is no such window; infinite if the last window of the run is one.
     """
     if not (before > 0 and scenario.malicious > 0):
         return NAN
     rolling = windows(scenario, columns)
     if not rolling.size:
         return NAN
-    low = np.flatnonzero(rolling < RECOVERED * before)
-    if not low.size:
-        return 0.0
-    return float("inf") if low[-1] == len(rolling) - 1 else float(low[-1] + 1 - low[0])
+    low = rolling < RECOVERED * before
+    if low[-1]:
+        return float("inf")
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], low.astype(np.int8), [0]])))
+    return float(np.max(edges[1::2] - edges[::2])) if edges.size else 0.0
 
 
 def _sum(values: Floats, begin: int, end: int | None = None) -> float:

@@ -55,7 +55,7 @@ def _service(record: Record) -> str:
         case 0:
             return text + "; it never dipped below 95 %."
         case x:
-            return text + f"; it was back after {plural(x, 'tick')}."
+            return text + f"; the longest dip below 95 % took {plural(x, 'tick')}."
 
 
 def _harm(record: Record) -> str:
