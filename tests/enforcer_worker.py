@@ -28,15 +28,15 @@ from runtime.to_trace import replay_records
 
 RUNS = """
 module runs
-entity Bot
-entity Call
+entity Bot { slow }
+entity Call { c13 }
 state done : Call -> Int = 0
 state last : Bot -> Call? = none
 state all  : Int = 0
 action run(principal: Bot, call: Call) { done[call] += 1  last[principal] := call  all += 1 }
 forbid unlucky on run when call == c13 because "unlucky"
+approve careful on run when principal == slow by human within 10m
 """
-RUNS = RUNS.replace("entity Call\n", "entity Call { c13 }\n")
 """Nothing in it keeps a call from being made twice: only keys do."""
 
 
@@ -49,7 +49,7 @@ def work(e: Enforcer, effects: int, chance: random.Random, many: int, keys: int)
     while not many or done < many:
         done += 1
         call, who = f"c{chance.randrange(keys)}", f"a{chance.randrange(5)}"
-        match chance.randrange(5):
+        match chance.randrange(6):
             case 0 | 1:
                 d = e.decide("run", key=f"run {call}", principal="a", call=call)
                 if d.effect == "allow" and not d.repeated:
@@ -61,6 +61,13 @@ def work(e: Enforcer, effects: int, chance: random.Random, many: int, keys: int)
                 report(f"call {call}", "reserve", r.decision)
                 if r.allowed:
                     finish(r, effects, chance, call)
+            case 4:
+                d = e.decide("run", key=f"slow {call}", principal="slow", call=f"s{call}")
+                if d.effect == "approve":
+                    d = e.answer(d.ticket, True, "carol")
+                    if d.effect == "allow":
+                        os.write(effects, f"slow {call}\n".encode())
+                report(f"slow {call}", "run", d)
             case _:
                 if chance.random() < 0.2:
                     for name, d in e.sweep():

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from enforcer_worker import RUNS, complain
-from enforcing import BUDGETS, ROOT, content, enforcer, system
+from enforcing import BUDGETS, ROOT, Clock, content, enforcer, system
 from killing import Commands, kill_often
 
+from policyctl.embed import milliseconds
 from policydsl.core.system import System
 from runtime.bundle import build
 from runtime.open_store import open_store
@@ -54,14 +55,13 @@ def killed(where: str, folder: Path, rounds: int, seed: int, processes: int = 1)
     answers = kill_often(commands(where, folder, processes), checked(where, folder, every), rounds, seed)
     size = complain(where, folder / "effects", [], systems(), replay=True)
     goes_on(where)
-    print(f"{rounds} times {processes} killed: {answers} answers, {size} records")
     return answers, size
 
 
 def goes_on(where: str) -> None:
     """A new enforcer has the state that the store has, and decides."""
     store = open_store(where)
-    e = enforcer(RUNS, SHORT, store=store)
+    e = enforcer(RUNS, SHORT, store=store, clock=Clock(milliseconds()))
     with_rows = content(e, "all")
     assert e.decide("run", principal="x", call="last").effect == "allow"
     assert content(e, "all")[""] == int(str(with_rows[""])) + 1
