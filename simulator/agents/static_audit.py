@@ -76,7 +76,8 @@ def audit(text: str) -> Audit:
         if line:
             found.append(Finding(rule.name, rule.cwe, line, rule.why, rule.weight))
     security = max(0, FULL - sum(f.weight for f in found))
-    return Audit(security, _quality(text, tree), tuple(sorted(found, key=lambda f: f.line)))
+    # What is not safe is not good work either, however neat it is.
+    return Audit(security, min(security, _quality(text, tree)), tuple(sorted(found, key=lambda f: f.line)))
 
 
 def _tree(text: str) -> ast.Module | None:
