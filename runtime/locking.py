@@ -68,6 +68,3 @@ def change(tx: Transaction, event: str, by: str, reason: str, at: int) -> Decisi
         write(tx, ledger, lockdown, event, by, reason, at)
         ledger.end(tx)
     return decision
-
-
-__all__ = ["ENTERED", "LIFTED", "Latest", "change", "latest", "read", "write"]
