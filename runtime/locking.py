@@ -9,7 +9,7 @@ from policydsl.core.to_json import dumps
 from runtime.bundle import Bundle
 from runtime.decision import Decision
 from runtime.ledger import Ledger
-from runtime.lockdown import ENTERED, LIFTED, Lockdown
+from runtime.lockdown import LIFTED, Lockdown
 from runtime.policies import Policies
 from runtime.store import Transaction
 
