@@ -240,21 +240,21 @@ def _within(policy: str, only: tuple[str, ...], cache_dir: Path | None, jobs: in
     return replace(found, ranges=kept)
 
 
-def ranges() -> dict[str, tuple[int | None, int | None]]:
+def ranges() -> dict[str, tuple[int, int]]:
     """The parameters of the policy that governs the twin, with the ranges for which it was proved."""
-    return {p.name: (p.low, p.high) for p in _parameters()}
+    return dict(_engine().ranges)
 
 
 def defaults() -> dict[str, int]:
     """What they are if nobody chooses them."""
-    return {p.name: p.default.value for p in _parameters()}
+    found = _engine()
+    return {name: int(found.gateway.parameter(name)) for name in found.ranges}
 
 
-def _parameters() -> list[Any]:
+def _engine() -> Any:
     from simulator.scenario import Scenario
 
-    system: Any = getattr(begin()(Scenario(name="parameters", bots=10), 0, 0), "system", None)
-    return list(system.params) if system is not None else []
+    return begin()(Scenario(name="parameters", bots=10), 0, 0)
 
 
 def executor(where: str, jobs: int, address: str | None) -> Executor:

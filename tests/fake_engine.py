@@ -56,12 +56,8 @@ class Fake:
     run: int
     state: State
 
-    system: ClassVar[Any] = SimpleNamespace(
-        params=[
-            SimpleNamespace(name=n, low=a, high=b, default=SimpleNamespace(value=DEFAULTS.get(n, 10)))
-            for n, (a, b) in RANGES.items()
-        ]
-    )
+    ranges: ClassVar[dict[str, tuple[int, int]]] = RANGES
+    gateway: ClassVar[Any] = SimpleNamespace(parameter=lambda name: DEFAULTS.get(name, 10))
     policies: ClassVar[dict[str, str]] = {"twin.ecosystem": "0" * 16}
 
     @property
