@@ -116,8 +116,9 @@ def start(bundle: Bundle, settings: Settings, earlier: Iterable[str] = ()) -> Po
 
 def basis_of(bundle: Bundle) -> Basis | None:
     """What a denial rests on that none of the policies has made: all of them, in their order."""
-    each = [(p.system.name, p.digest, p.certificate) for p in bundle.policies]
-    return Basis(*(", ".join(texts) for texts in zip(*each, strict=True)), bundle.verified) if each else None
+    its = bundle.policies
+    names, digests = ", ".join(p.system.name for p in its), ", ".join(p.digest for p in its)
+    return Basis(names, digests, ", ".join(p.certificate for p in its), bundle.verified) if its else None
 
 
 def _run(policy: Policy, settings: Settings) -> Running:
