@@ -85,7 +85,7 @@ def test_a_silent_leader_is_replaced_in_time() -> None:
 
 
 def test_with_more_than_f_traitors_the_outcome_says_so_and_another_committee_tries() -> None:
-    eco = ecosystem(100, faults={0: Fault.SILENT, 1: Fault.SILENT})
+    eco = ecosystem(9, faults={0: Fault.SILENT, 1: Fault.SILENT})
     propose(eco.coordination, "execute 1", 0)
     eco.run(5)
     state = eco.coordination

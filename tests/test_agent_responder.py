@@ -189,6 +189,19 @@ def test_grave_incidents_are_closed_by_humans_alone() -> None:
     assert int(eco.gateway.read("in_quarantine")) == 0
 
 
+def test_what_is_grave_does_not_wait_for_what_does_not_matter_to_it() -> None:
+    eco = attacked("exfiltration", 0.99)
+    eco.tracks = False  # so its reputation stays as it is
+    eco.run(10)
+    assert eco.kinds(0)[:3] == ["contained", "verified", "escalated"]
+    eco = attacked("exfiltration", 0.9)
+    eco.tracks = False
+    eco.run(58)
+    assert eco.kinds(0) == ["contained"]
+    eco.run(10)
+    assert eco.kinds(0) == ["contained", "verified"]
+
+
 def test_a_false_alarm_is_undone_and_forgiven() -> None:
     eco = attacked("exfiltration", 0.99, skill=2.0)
     for innocent in eco.harmful.values():

@@ -55,6 +55,13 @@ STEP = {"do": "quarantine", "to": "bot", "observe": "messages"}
         ({"do": "tighten"}, "spam.steps.1: `to`: `tighten` is done to nobody in particular"),
         ({"observe": "mesages"}, "spam.steps.1: `observe`: choose one of messages, "),
         ({"observe": "blocked"}, "spam.steps.1: `observe`: `blocked` is of a link, which `quarantine` is not done to"),
+        ({"do": "block_link", "to": "link"}, "spam.steps.1: `observe`: `messages` is of a bot, which `block_link` is "),
+        (
+            {"do": "audit", "to": "skill", "observe": "reputation"},
+            "spam.steps.1: `observe`: `reputation` is of a bot, ",
+        ),
+        ({"observe": "distrust"}, "spam.steps.1: `observe`: `distrust` is of a skill, "),
+        ({"observe": "link_senders"}, "spam.steps.1: `observe`: `link_senders` is of a link, "),
         ({"observe": "skill_uses"}, "spam.steps.1: `observe`: `skill_uses` is of a skill, "),
         ({"do": "human", "to": ""}, "spam.steps.1: `observe`: a human judges himself"),
         ({"from_score": 1.5}, "spam.steps.1.from_score: input should be less than or equal to 1"),
