@@ -58,7 +58,7 @@ STEP = {"do": "quarantine", "to": "bot", "observe": "messages"}
         ({"do": "block_link", "to": "link"}, "spam.steps.1: `observe`: `messages` is of a bot, which `block_link` is "),
         (
             {"do": "audit", "to": "skill", "observe": "reputation"},
-            "spam.steps.1: `observe`: `reputation` is of a bot, ",
+            "spam.steps.1: `observe`: `reputation` is of a bot",
         ),
         ({"observe": "distrust"}, "spam.steps.1: `observe`: `distrust` is of a skill, "),
         ({"observe": "link_senders"}, "spam.steps.1: `observe`: `link_senders` is of a link, "),
