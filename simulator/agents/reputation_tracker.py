@@ -26,8 +26,10 @@ PROFILES: Mapping[str, tuple[int, int, int, int]] = {
 }
 """The weights of security, participation, quality and community, in percent (`specs/mvg/parameters.policy`)."""
 
-MOST = 50
-"""The policy lets a reputation move by so much at once."""
+RISE, FALL = 10, 50
+"""A good name is earned slowly and lost fast; the policy lets a reputation move by 50 at once."""
+CLEAN = 0.75
+"""Whose security is below this gets less than the weights say, by the square of how far it is below."""
 WORTH = 5
 """Smaller changes are left alone."""
 NEWCOMER = 100
@@ -61,7 +63,7 @@ def tick(state: Tracker, view: View) -> None:
     members = np.arange(view.members, dtype=np.int64)
     reputation = view.gateway.read("reputation")[: view.members].astype(np.int64)
     deserved = deserves(state, view.observed, view.tick, view.members)
-    change = np.clip((deserved - reputation) // 2, -MOST, MOST)
+    change = np.clip((deserved - reputation) // 2, -FALL, RISE)
     worth = np.flatnonzero(np.abs(change) >= WORTH)
     scored = view.ask("score", about=members[worth], change=change[worth])
     state.roots.append(root(view.gateway.read("reputation")[: view.members]))
@@ -79,7 +81,7 @@ def deserves(state: Tracker, observed: Observed, tick: int, members: int) -> NDA
     weights = PROFILES[state.profile]
     parts = zip(weights, (security, participation, quality, community), strict=True)
     total = sum((w * p for w, p in parts), np.zeros(members))
-    found = np.round(10 * total).astype(np.int64)
+    found = np.round(10 * total * np.minimum(1.0, security / CLEAN) ** 2).astype(np.int64)
     new = tick - observed.joined[:members] < min(NEWCOMER, tick)
     return np.where(new, np.minimum(found, MIDDLE), found)
 
