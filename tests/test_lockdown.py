@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from enforcing import OUTBOX, Clock, audit, bundle, events, mail, memory, outbox, settings, system
+from stores_kinds import Place
 from test_bundle import certificate, files, proved
 
 from policyctl.cli import run
@@ -20,6 +21,8 @@ from runtime.lockdown import ENTERED, LIFTED
 from runtime.reservations import reserve
 from runtime.store import Store
 from runtime.store_sqlite import SqliteStore
+
+pytest_plugins = ("stores_kinds",)
 
 
 def forged() -> ForgedError:
@@ -119,9 +122,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
     return re.sub(r"since .* UTC", "since then", capsys.readouterr().out)
 
 
-def test_operators_need_no_enforcer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    where = str(tmp_path / "x.db")
-    e = outbox(SqliteStore(where))  # nobody is an officer
+def test_operators_need_no_enforcer(durable: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    where = durable.where
+    e = outbox(durable.open())  # nobody is an officer
     assert e.decide("send", **mail()).allowed
     assert run(["lockdown", "status", where]) == 0
     assert said(capsys) == "no lockdown\n"
@@ -135,9 +138,9 @@ def test_operators_need_no_enforcer(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert e.decide("send", **mail()).allowed
     assert run(["lockdown", "enter", where, "--as", "olga"]) == 0
     assert e.decide("send", **mail()).code is Code.LOCKDOWN
-    assert events(SqliteStore(where)) == ["start", ENTERED, LIFTED, ENTERED]
+    assert events(durable.open()) == ["start", ENTERED, LIFTED, ENTERED]
     assert run(["log", "verify", where]) == 0
-    audit(SqliteStore(where), OUTBOX)
+    audit(durable.open(), OUTBOX)
 
 
 def test_locked_down_before_anything_was_decided(tmp_path: Path) -> None:
