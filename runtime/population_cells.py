@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policydsl.core.expr import NOBODY
+from policydsl.core.expr import NOBODY, Expr, Space, refs
 from policydsl.core.system import StateVar, System
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, StringType, Type, Value
 from policydsl.interp import initial
@@ -119,6 +119,9 @@ def _sorts(system: System) -> Iterator[EntityType]:
     types: list[Type] = [k for v in system.state for k in v.keys]
     types += [v.type for v in system.state]
     types += [i.type for a in system.actions for i in a.inputs] + [c.type for c in system.individuals]
+    roots: list[Expr] = [g.expr for a in system.actions for g in a.guards]
+    roots += [e for a in system.actions for w in a.writes for e in (*w.keys, w.value)]
+    types += [r.type for r in refs(*roots, *(s.body for s in system.sums), space=Space.BOUND)]
     yield from dict.fromkeys(t for t in types if isinstance(t, EntityType))
 
 

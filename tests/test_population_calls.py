@@ -31,6 +31,7 @@ state blocked : Link -> Bool = false
 action send(principal: Bot, skill: Skill, link: Link?, text: String) {
   require trust[principal, skill] >= 0 else "not trusted"
   uses += 1
+  if text == "magic" { uses += 1 }
 }
 action rate(principal: Bot, skill: Skill, by: Int[0..5]) {
   require principal in Humans or principal == root else "not a human"

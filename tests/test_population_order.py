@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policydsl.core.expr import Expr, add, ite, le, number, select
+from policydsl.core.expr import Expr, Ref, Space, add, ite, le, number, select
 from policydsl.core.system import NOW, Action, Guard, GuardKind, Input, StateVar, System, Write
-from policydsl.core.types import BOOL, INT
+from policydsl.core.types import BOOL, INT, EntityType, MapType
 from policydsl.interp import Request, initial, step
 from policydsl.trace import Cell
 from runtime.columns_decide import EFFECTS
@@ -147,6 +147,50 @@ action set(principal: Bot, item: Item, other: Item, n: Int[0..9]) {
 }
 action calm(principal: Bot) { rate[principal] := 0 }
 """,
+    "sometimes": """
+entity Bot
+entity Item
+state said : Item -> Int = 0
+state last : Int = 0
+action note(item: Item, n: Int[0..9], really: Bool, ever: Bool) {
+  if really { if ever { said[item] := n } else { said[item] := 0 - n } }
+  if not ever { last := n }
+}
+""",
+    "shifted": """
+entity Bot
+entity Item
+state now_is, before, turn : Item -> Int = 0
+state turns : Int = 0
+action put(principal: Bot, item: Item, n: Int[0..9]) {
+  before[item] := now_is[item]
+  now_is[item] := n
+  turn[item] := turns
+  turns += 1
+}
+""",
+    "a place that moves": """
+entity Bot
+entity Item
+state at : Item = any
+state slot : Item -> Int = 0
+state link : Bot -> Bot = any
+action put(principal: Bot, next: Item, n: Int[0..9]) {
+  slot[at] := n
+  at := next
+}
+action tie(principal: Bot, other: Bot) { link[link[principal]] := other }
+""",
+    "more where others have little": """
+entity Bot
+state m : Bot -> Int = 0
+state sum : Int = 0
+action give(principal: Bot, other: Bot, n: Int[0..3]) {
+  if m[other] < 3 { m[principal] += n }
+  if sum < 20 { sum += 1 }
+}
+action lose(principal: Bot, n: Int[0..3]) { m[principal] -= n }
+""",
     "an old place": """
 entity Bot
 entity Item
@@ -156,6 +200,11 @@ action move(principal: Bot, item: Item) {
   let old = at
   at := item
   for each b: Bot where b != principal { had[old, b] := had[item, b] + 1 }
+}
+action fill(principal: Bot, item: Item, n: Int[0..9]) {
+  let old = at
+  at := item
+  for each b: Bot { had[old, b] := n }
 }
 """,
     "everybody": """
@@ -229,6 +278,18 @@ def some(p: Population, chance: random.Random, i: Input) -> Any:
     return chance.randrange(-1, 10) if i.type == INT else chance.randrange(p.size(str(i.type)))
 
 
+def free_start(system: System, size: int, chance: random.Random) -> tuple[dict[str, Any], list[Cell]]:
+    """For individuals that a policy leaves open, anybody: as a population takes them, and as the interpreter does."""
+    start: dict[str, Any] = {}
+    cells: list[Cell] = []
+    for v in system.state:
+        if v.init is None and isinstance(v.type, EntityType) and len(v.keys) == 1:
+            chosen = [chance.randrange(size) for _ in range(size)]
+            start[v.name] = np.array(chosen)
+            cells += [Cell(v.name, (f"#{i}",), f"#{x}") for i, x in enumerate(chosen)]
+    return start, cells
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", POLICIES)
 def test_rows_that_meet(name: str, way: str) -> None:
@@ -236,11 +297,7 @@ def test_rows_that_meet(name: str, way: str) -> None:
     chance = random.Random(name)
     with done(way):
         for size in (1, 2, 3) if name in ("pairs", "quantifiers") else (1, 2, 5, 15):
-            cells, start = [], {}
-            if name.startswith("places"):
-                owners = [chance.randrange(size) for _ in range(size)]
-                start = {"owner": np.array(owners)}
-                cells = [Cell("owner", (f"#{i}",), f"#{o}") for i, o in enumerate(owners)]
+            start, cells = free_start(system, size, chance)
             p = populated(system, size, start=start)
             agree(p, initial(system, start=cells), drawn(p, chance, 6, 90))
 
@@ -347,3 +404,32 @@ def test_sums_get_the_room_that_they_need(more: int) -> None:
         assert p.state["m"].tolist() == [3 + 5 * more, 3 + 5 * more, 3, 3]
         assert p.state["n"].item() == 3 + 10 * more
     assert p.state["m"].dtype == (np.int8 if more == 1 else p.state["m"].dtype)
+
+
+def summing(*writes: Write) -> Population:
+    m, n = StateVar("m", (BOT,), INT, number(0)), StateVar("n", (), INT, number(0))
+    return populated(System("sums", (), (m, n), (Action("a", (X, WHO), (), writes),), ()), 4)
+
+
+M, N = Ref("m", MapType((BOT,), INT), Space.STATE), Ref("n", INT, Space.STATE)
+
+
+@pytest.mark.parametrize(
+    "what", [Write("m", (WHO.ref,), add(select(M, WHO.ref), X.ref)), Write("n", (), add(N, X.ref))]
+)
+def test_large_terms_that_cancel_out(what: Write) -> None:
+    """More than floating point has, on the way."""
+    terms = [LARGEST, LARGEST - 1, LARGEST - 3, -LARGEST, -LARGEST, 1 - LARGEST, LARGEST - 5, *[0] * 30]
+    p = summing(what)
+    p.step("a", 0, {"x": np.array(terms), "who": 1})
+    assert p.state[what.var].sum() == sum(terms)
+
+
+@pytest.mark.parametrize("more", [X.ref, number(LARGEST)])
+def test_sums_that_would_come_round_to_nothing(more: Expr) -> None:
+    rows = {"x": np.full(2048, LARGEST), "who": np.zeros(2048, np.int64)}
+    for what in (Write("m", (WHO.ref,), add(select(M, WHO.ref), more)), Write("n", (), add(N, more))):
+        p = summing(what)
+        with pytest.raises(OverflowError, match="beyond"):
+            p.step("a", 0, rows)
+        assert not p.state[what.var].any()
