@@ -62,6 +62,9 @@ def clear_errors(command: F) -> F:
             raise click.UsageError(str(error)) from None
         except ModuleNotFoundError as error:
             raise missing(error) from None
+        except OSError as error:
+            # A full disk or a directory one may not write to is nobody's fault here.
+            raise click.ClickException(f"{error.filename or 'input or output'}: {error.strerror}") from None
 
     return wrapped  # type: ignore[return-value]
 
@@ -211,12 +214,12 @@ def _several(chosen: Scenario, runs: int, jobs: int, out: Path | None, no_report
     from policyctl.render_simulation import render_runs
     from simulator.compare import runs_in
     from simulator.executor import Processes, each
-    from simulator.sweep_work import Work, make
+    from simulator.sweep_work import PRELOAD, Work, make
 
     place = out if out is not None else free(Path("runs") / f"{chosen.name}-{runs}-runs")
     orders = [Work(chosen, chosen.seed + i, place / f"seed-{chosen.seed + i}", engine()) for i in range(runs)]
     failed = []
-    with progress(chosen.name, "runs") as show, Processes(min(jobs, runs), ["simulator.sweep_work"]) as executor:
+    with progress(chosen.name, "runs") as show, Processes(min(jobs, runs), PRELOAD) as executor:
         for done, (work, found) in enumerate(each(executor, make, orders), 1):
             if isinstance(found, BaseException):
                 failed.append(f"seed {work.seed}: {type(found).__name__}: {found}")

@@ -20,8 +20,6 @@ from policyctl.files import write_atomically
 from policyctl.output import own_paint, write_out
 
 _folder = click.Path(file_okay=False, path_type=Path)
-PRELOAD = ("simulator.sweep_work", "simulator.engine")
-
 engine_option = click.option(
     "--engine",
     "where",
@@ -265,6 +263,7 @@ def executor(where: str, jobs: int, address: str | None) -> Executor:
     if address is not None:
         raise click.UsageError("--address is for `--engine ray`")
     from simulator.executor import Processes
+    from simulator.sweep_work import PRELOAD
 
     return Processes(jobs, PRELOAD)
 

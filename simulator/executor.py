@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
+import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -135,6 +136,8 @@ class Processes(Executor):
 
 def _work(answers: Connection, fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """What happens in the process of a call."""
+    # Ctrl-C reaches all processes of a terminal; what it ends is for the one to say that gave the call.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         answer: tuple[bool, Any, str] = (True, fn(*args, **kwargs), "")
     except Exception as error:  # noqa: BLE001 it is told to who called

@@ -10,6 +10,9 @@ from simulator.metrics import evaluate
 from simulator.record import History, RecordError, is_record, read_header
 from simulator.scenario import Scenario
 
+PRELOAD = ("simulator.sweep_work", "simulator.engine")
+"""What processes that make runs load beforehand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
