@@ -6,7 +6,7 @@ numbers. What is returned has been replayed; a model that does not replay counts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import z3
@@ -16,7 +16,8 @@ from policydsl.core.system import Property, PropertyKind, System
 from policydsl.core.types import Value
 from policydsl.interp import Request, State, UnfitError, evaluate, run, start_faults, states, violated
 from policydsl.trace import Cell, Trace
-from verifier.finite import population
+from verifier.distance import Graphs
+from verifier.finite import Population, population
 from verifier.from_model import Reader
 from verifier.unroll import Unrolling, act_at
 
@@ -31,6 +32,11 @@ class Goal:
     action: str = ""
     moves: bool = False
     prop: Property | None = None
+
+    @property
+    def minimal(self) -> bool:
+        """Whether nothing but a shortest run will do: what is broken is shown as simply as it can be."""
+        return self.prop is not None and self.prop.kind is not PropertyKind.REACHABLE
 
 
 def violations(system: System, prop: Property) -> list[Goal]:
@@ -70,6 +76,14 @@ class Question:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """`holds` implies that `left` was at most the number of steps to come; as templates, and names that they define."""
+
+    holds: tuple[str, str]
+    left: tuple[str, str]
+
+
 @dataclass(slots=True)
 class Search:
     """What was found (goal name to run), and to which depth every goal that was not found was ruled out."""
@@ -105,11 +119,12 @@ class Searcher:
         limits: Limits,
         tick: Callable[[], None] = lambda: None,
         given: Iterable[Expr] = (),
+        people: Population | None = None,
     ) -> None:
         self.system = system
         self.limits = limits
         self.tick = tick
-        self.unrolling = Unrolling(system, population(system, limits.size, limits.principals))
+        self.unrolling = Unrolling(system, people or population(system, limits.size, limits.principals))
         self.context = z3.Context()
         self.parser = z3.ParserContext(self.context)
         self.solver = z3.Solver(ctx=self.context)
@@ -121,7 +136,8 @@ class Searcher:
             Question(g, *self.unrolling.question(g.formula, system.action(g.action) if g.action else None))
             for g in goals
         ]
-        self._next = 0
+        self.next = 0
+        self._bounds: dict[Goal, list[Bound]] = {}
         self._add(self.unrolling.start())
         for formula in given:
             template, name = self.unrolling.question(formula, None)
@@ -130,10 +146,10 @@ class Searcher:
 
     def look(self, depth: int) -> None:
         """Look for the goals that are still open in runs of up to `depth` steps."""
-        while self._next <= depth and not self._done():
+        while self.next <= depth and not self._done():
             self.tick()
-            self._level(self._next)
-            self._next += 1
+            self._level(self.next)
+            self.next += 1
 
     def try_runs(self, runs: Iterable[Trace]) -> None:
         """Take the shortest prefix of any of `runs`, all real runs, that reaches a goal which need not be minimal."""
@@ -142,7 +158,7 @@ class Searcher:
             for i, state in enumerate(visited):
                 step = trace.steps[i - 1] if i else None
                 for goal in (q.goal for q in self._asked if not self._settled(q.goal)):
-                    if goal.prop is not None and goal.prop.kind is not PropertyKind.REACHABLE:
+                    if goal.minimal:
                         continue
                     if not goal.action:
                         reached = evaluate(goal.formula, state) is True
@@ -152,6 +168,41 @@ class Searcher:
                         reached = False
                     if reached:
                         self.result.found[goal.name] = replace(trace, steps=trace.steps[:i])
+
+    def measure(self, graphs: Graphs) -> None:
+        """Tell the solver how far away the open goals are at least, as far as `graphs` say."""
+        for goal in self.open:
+            action = self.system.action(goal.action) if goal.action else None
+            self._bounds[goal] = [
+                Bound(self.unrolling.question(d.formula, action), self.unrolling.question(d.left, None))
+                for d in graphs.distances(goal.formula, action, self.population)
+            ]
+        for depth in range(self.next):
+            self._measure_here(depth)
+
+    def _measure_here(self, depth: int) -> None:
+        for bounds in self._bounds.values():
+            for b in bounds:
+                self._add(self.unrolling.at(b.left[0], depth))
+
+    def adopt(self, found: Mapping[str, Trace]) -> None:
+        """Take runs to goals of the same names, which another search has found."""
+        for name, trace in found.items():
+            self.result.found.setdefault(name, trace)
+
+    @property
+    def open(self) -> list[Goal]:
+        """The goals of which it is worth asking further."""
+        return [q.goal for q in self._asked if not self._settled(q.goal)]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is anything left to look for within the limits."""
+        return self.next <= self.limits.depth and not self._done()
+
+    @property
+    def population(self) -> Population:
+        return self.unrolling.population
 
     def close(self, names: Iterable[str]) -> None:
         """Forget goals: they have been settled elsewhere."""
@@ -164,6 +215,7 @@ class Searcher:
             self._ask_all([q for q in self._asked if q.goal.action and not q.goal.moves], depth - 1)
             self._add(self.unrolling.moves(depth - 1))
             self._ask_all([q for q in self._asked if q.goal.moves], depth - 1)
+        self._measure_here(depth)
         self._ask_all([q for q in self._asked if not q.goal.action], depth)
 
     def _ask_all(self, questions: list[Question], step: int) -> None:
@@ -176,6 +228,8 @@ class Searcher:
         for q in rest:
             self._add(self.unrolling.at(q.template, step))
             literals[q.goal] = self._literal(q, step)
+            for b in self._bounds.get(q.goal, ()):
+                self._add(self._bounded(b, step))
         while rest:
             self.solver.push()
             self.solver.add(z3.Or(*(literals[q.goal] for q in rest)))
@@ -199,6 +253,12 @@ class Searcher:
                     self._ask(q.goal, literals[q.goal], step)
             rest = [q for q in rest if q not in reached and not self._settled(q.goal)]
         self.solver.pop()
+
+    def _bounded(self, b: Bound, step: int) -> str:
+        template, holds = b.holds
+        ways = [f"(<= {self.unrolling.at(b.left[1], i)} {step - i})" for i in range(step + 1)]
+        known = f"(assert (=> {holds} (and {' '.join(ways)})))"
+        return self.unrolling.at(f"{template}\n{known}", step)
 
     def _literal(self, q: Question, step: int) -> z3.BoolRef:
         holds = z3.Bool(self.unrolling.at(q.name, step), self.context)

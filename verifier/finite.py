@@ -6,6 +6,8 @@ names, so that quantifiers mean what they mean over an unbounded population.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -15,12 +17,14 @@ from policydsl.core.expr import (
     Expr,
     Op,
     Ref,
+    Space,
     conj,
     disj,
     eq,
     ite,
     number,
     rebuild,
+    refs,
     substitute,
     subterms,
 )
@@ -84,8 +88,27 @@ def sorts(system: System) -> list[EntityType]:
 def population(system: System, size: int, principals: int) -> Population:
     """`size` individuals of each sort beside the named ones, `principals` of the sorts that act."""
     acting = {i.type for a in system.actions for i in a.inputs if i.name == "principal"}
-    named = {s: tuple(str(c.value) for c in system.individuals if c.type == s) for s in sorts(system)}
-    sizes = {s: len(named[s]) + (principals if s in acting else size) for s in named}
+    return _peopled(system, {s: principals if s in acting else size for s in sorts(system)})
+
+
+def fewest(system: System, goals: Iterable[Expr]) -> Population:
+    """As many individuals as one request of `system`, or one of `goals`, can be about at a time."""
+    found = dict.fromkeys(sorts(system), 1)
+    for a in system.actions:
+        _raise(found, Counter(i.type for i in a.inputs if isinstance(i.type, EntityType)))
+    for g in goals:
+        _raise(found, Counter(r.type for r in refs(g, space=Space.BOUND) if isinstance(r.type, EntityType)))
+    return _peopled(system, found)
+
+
+def _raise(found: dict[EntityType, int], counts: Mapping[EntityType, int]) -> None:
+    for sort, count in counts.items():
+        found[sort] = max(count, found.get(sort, 1))
+
+
+def _peopled(system: System, beside: Mapping[EntityType, int]) -> Population:
+    named = {s: tuple(str(c.value) for c in system.individuals if c.type == s) for s in beside}
+    sizes = {s: len(named[s]) + count for s, count in beside.items()}
     roots = [g.expr for a in system.actions for g in a.guards] + [w.value for a in system.actions for w in a.writes]
     quantified = {e.args[0].type for e in subterms(*roots) if isinstance(e, Apply) and e.op in QUANTIFIERS}
     return Population(named, sizes, frozenset(s for s in named if s in quantified))

@@ -11,7 +11,8 @@ from policydsl.core.system import CLOCK, Origin, Property, StateVar, System, Wri
 from policydsl.core.types import BOOL, INT, EntityType
 from policydsl.interp import Request, run
 from policydsl.trace import Trace
-from verifier.bounded import Goal, Limits, search
+from verifier.bounded import Goal, Limits
+from verifier.deep import search
 from verifier.liveness_ask import Asker, primed
 from verifier.liveness_judge import Waits
 from verifier.parts import alone

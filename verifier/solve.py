@@ -36,8 +36,11 @@ def _answer(solver: z3.Solver, script: str, rlimit: int) -> Answer:
     return Answer.SAT if answer == z3.sat else Answer.UNKNOWN
 
 
-def values(script: str, name: str, context: z3.Context, rlimit: int = RLIMIT) -> frozenset[int] | None:
-    """The values that the integer `name` has in models of `script`, according to Z3; None when it gives up."""
+def values(
+    script: str, name: str, context: z3.Context, rlimit: int = RLIMIT, most: int | None = None
+) -> frozenset[int] | None:
+    """The values that the integer `name` has in models of `script`, according to Z3; None when it gives up, or when
+    they are more than `most`."""
     solver = z3.Solver(ctx=context)
     solver.set("random_seed", 0)
     solver.set("rlimit", rlimit)
@@ -47,6 +50,8 @@ def values(script: str, name: str, context: z3.Context, rlimit: int = RLIMIT) ->
     while (answer := solver.check()) == z3.sat:
         value = solver.model().eval(constant, model_completion=True).as_long()
         found.add(value)
+        if most is not None and len(found) > most:
+            return None
         solver.add(constant != value)
     return frozenset(found) if answer == z3.unsat else None
 

@@ -215,13 +215,13 @@ class Unrolling:
         return template.replace(HERE, str(i)).replace(THERE, str(i + 1))
 
     def question(self, formula: Expr, action: Action | None) -> tuple[str, str]:
-        """A template that defines a Boolean for `formula` at a step, and its name; fill both with `at`."""
+        """A template that defines a constant for `formula` at a step, and its name; fill both with `at`."""
         self._questions += 1
         name = f"q{self._questions}_{HERE}"
         e = self.finite(formula)
         printer = Printer(f"{name}_", self._atoms([e], action))
         text = printer.print([e])[0]
-        lines = [*printer.lines, f"(declare-const {name} Bool)", f"(assert (= {name} {text}))"]
+        lines = [*printer.lines, f"(declare-const {name} {sort(e.type)})", f"(assert (= {name} {text}))"]
         return "\n".join(lines), name
 
     def at(self, template: str, i: int) -> str:

@@ -21,6 +21,7 @@ from verifier.bounded import Limits, Searcher, violations
 from verifier.carried import carried, runs_of_shape
 from verifier.claims import Claim, claims, never
 from verifier.cti import step_that_breaks, step_that_loses
+from verifier.deep import deepen
 from verifier.finitely import finitely_many
 from verifier.ground import UngroundableError
 from verifier.horn import Problem
@@ -198,7 +199,7 @@ class _Run:
         self.simple_proofs(hopeful)
         self.inference(hopeful, self.settings.spacer_rlimit, (0,))
         search.close(self.verdicts)
-        search.look(self.settings.limits.depth)
+        deepen(search)
         self._take(search)
         self.inference([*hopeful, *(p for p in safety if not _hopeful(p))], self.settings.spacer_rlimit_last, (0, 1))
         for prop in safety:
