@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from enforcing import OUTBOX, Clock, audit, bundle, events, mail, memory, outbox, settings, system
-from stores_kinds import Place
 from test_bundle import certificate, files, proved
 
 from policyctl.cli import run
@@ -21,6 +20,9 @@ from runtime.lockdown import ENTERED, LIFTED
 from runtime.reservations import reserve
 from runtime.store import Store
 from runtime.store_sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from stores_kinds import Place
 
 pytest_plugins = ("stores_kinds",)
 
