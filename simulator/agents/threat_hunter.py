@@ -96,7 +96,7 @@ class State:
     bad_links: Floats = field(default_factory=_floats)
     """Messages of each bot with links that are held to be bad, fading."""
     last_link: Ids = field(default_factory=_ids)
-    """The last of them; -1 for none."""
+    """The last link of each bot about which there are complaints; -1 for none."""
     risk: Floats = field(default_factory=_floats)
     """What Intelligence says about each bot."""
     threat: Floats = field(default_factory=_floats)
@@ -307,7 +307,11 @@ def _watch(state: State, view: View) -> None:
         bad = linked[state.links.bad[link[linked]] >= THRESHOLD]
         if bad.size:
             state.bad_links += np.bincount(sender[bad], minlength=size)[:size]
-            state.last_link[sender[bad]] = link[bad]
+        complained = linked[view.observed.link_complaints[link[linked]] > 0.5]
+        if complained.size:
+            # The one about which there are most complaints comes last, and stays.
+            worst = np.argsort(view.observed.link_complaints[link[complained]], kind="stable")
+            state.last_link[sender[complained[worst]]] = link[complained[worst]]
         detectors_cohorts.watch(state.cohorts, view.observed.joined, sender, recipient, allowed)
     votes = view.gateway.of_tick("vote")
     if votes:
