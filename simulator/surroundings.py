@@ -15,6 +15,8 @@ from simulator.scenario import Scenario
 from simulator.world import Bools, Ids, World
 
 VOTING_OPEN = "VotingOpen"
+MORE_TRUST = 5
+"""So much more trust a skill needs for each level of threat, says the policy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +47,7 @@ class Surroundings:
     representative: Ids
     """Who votes for each member, or -1."""
     trusted: int
-    """The trust that a skill needs."""
+    """The trust that a skill needs by now."""
 
 
 def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Callable[[str], Draw]) -> Surroundings:
@@ -54,7 +56,8 @@ def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Ca
     everybody = np.arange(members, dtype=np.int64)
     quarantined = gateway.read("quarantined")[:members]
     reachable = np.flatnonzero(~quarantined) if quarantined.any() else everybody
-    trusted = gateway.parameter("MIN_TRUST")
+    alertness = 3 if gateway.read("in_emergency") else int(gateway.read("threat_level"))
+    trusted = gateway.parameter("MIN_TRUST") + MORE_TRUST * alertness
     live = np.flatnonzero((gateway.read("trust") >= trusted) & ~gateway.read("disabled"))
     voting = np.flatnonzero(gateway.read("stage") == gateway.case("stage", VOTING_OPEN))
     return Surroundings(
