@@ -188,9 +188,14 @@ def service(columns: Columns, window: int = WINDOW) -> Floats:
 
 
 def baseline(scenario: Scenario, columns: Columns) -> float:
-    """The share of services kept before the attack; 1 if it begins at once."""
+    """The share of services kept before the attack, but for the first ticks, in which no answer can be there yet.
+
+    1 if the attack begins at once.
+    """
     until = min(scenario.attack_begins, len(columns["service_asked"]))
-    return ratio(_sum(columns["service_kept"], 0, until), _sum(columns["service_asked"], 0, until)) if until else 1.0
+    begin = WINDOW if until > 2 * WINDOW else 0
+    asked = _sum(columns["service_asked"], begin, until)
+    return ratio(_sum(columns["service_kept"], begin, until), asked) if until else 1.0
 
 
 def resilience(scenario: Scenario, columns: Columns, before: float) -> float:

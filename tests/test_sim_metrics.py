@@ -120,6 +120,12 @@ def test_resilience_compares_with_before_the_attack() -> None:
     assert found["worst"] == pytest.approx(75.0)
 
 
+def test_the_first_ticks_are_no_yardstick() -> None:
+    kept = np.full(200, 9.0)
+    kept[:10] = 0.0
+    assert evaluate(SCENARIO, run(service_kept=kept), [], [])["resilience"] == pytest.approx(100.0)
+
+
 def test_time_to_recover() -> None:
     found = evaluate(SCENARIO, dip(100, 130), [], [])
     # Windows of 20 ticks are low that have three low ticks: those that begin at 83 to 127.
