@@ -83,7 +83,8 @@ def deserves(state: Tracker, observed: Observed, tick: int, members: int) -> NDA
     total = sum((w * p for w, p in parts), np.zeros(members))
     found = np.round(10 * total * np.minimum(1.0, security / CLEAN) ** 2).astype(np.int64)
     new = tick - observed.joined[:members] < min(NEWCOMER, tick)
-    return np.where(new, np.minimum(found, MIDDLE), found)
+    capped: NDArray[np.int64] = np.where(new, np.minimum(found, MIDDLE), found)
+    return capped
 
 
 def _parts(state: Tracker, observed: Observed, members: int) -> tuple[Floats, Floats, Floats, Floats]:
@@ -119,7 +120,13 @@ def leaf(bot: int, score: int) -> bytes:
 
 
 def _listen(state: Tracker, view: View) -> None:
+    """What other agents hold against bots costs reputation at once, and is remembered."""
+    levels: dict[int, int] = {}
     for request in view.take(Request):
         if request.what == "lower_reputation" and 0 <= request.number < view.members:
-            points = state.held_against.get(request.number, 0.0) + request.level
-            state.held_against[request.number] = min(100.0, points)
+            levels[request.number] = min(FALL, levels.get(request.number, 0) + request.level)
+    if not levels:
+        return
+    view.ask("score", about=np.array(list(levels)), change=-np.array(list(levels.values())))
+    for bot, level in levels.items():
+        state.held_against[bot] = min(100.0, state.held_against.get(bot, 0.0) + level)
