@@ -16,6 +16,8 @@ _CODES = {
     GuardKind.PERMIT: Code.NOT_PERMITTED,
     GuardKind.APPROVE: Code.APPROVAL,
 }
+MOST = 4_096
+"""Answers that are kept of one kind: whoever asks cannot make an enforcer grow without end."""
 _TIME_GOES_ON = le(Ref(CLOCK, INT, Space.STATE), Ref(NOW, INT, Space.INPUT))
 
 
@@ -37,6 +39,8 @@ class Answers(dict[tuple[int, ...], Decision]):
         answer = (
             self._allow(which) if self._kind is None else self._refuse([self._guards[i] for i in which], self._kind)
         )
+        if len(self) >= MOST:  # which rules match is for whoever asks to choose
+            self.clear()
         self[which] = answer
         return answer
 

@@ -21,6 +21,7 @@ from policydsl.interp import Request, State, StepResult, initial, step
 from policydsl.load import load
 from policydsl.state import EVERYONE_ELSE
 from runtime.action_code import MANY
+from runtime.answers import Answers
 from runtime.decision import Code
 from runtime.inputs import by_enforcer, told_apart
 from runtime.machine import Machine
@@ -231,3 +232,14 @@ def test_what_is_as_at_first_takes_no_room() -> None:
             assert assignments is not None
             machine.content.apply(assignments)
     assert len(machine.content.cells[held]) == 0
+
+
+def test_answers_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.answers.MOST", 3)
+    action = next(a for a in many(9).actions if a.name == "use")
+    rules = [r.rule for r in action.rules if r.effect == "permit"]
+    answers = Answers(None, action, None)
+    for _ in range(2):
+        for which in ((0,), (1,), (0, 1), (2,), (0, 2), (1, 2), ()):
+            assert [r.name for r in answers[which].rules] == [rules[i] for i in which]
+            assert len(answers) <= 3
