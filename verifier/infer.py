@@ -19,6 +19,7 @@ from verifier.cells import UnsupportedError
 from verifier.horn import Problem, TooBigError, lemmas, problem, split_foralls
 from verifier.induction import Obligation, entails_obligation, init_obligation, near, step_obligation, written_from
 from verifier.solve import Answer
+from verifier.used_once import with_fresh_things
 
 Discharge: TypeAlias = Callable[[Obligation], Answer]
 Propose: TypeAlias = Callable[[Problem, int], Expr | spacer.Failure]
@@ -30,9 +31,10 @@ UNNAMED = {Origin.CLOCK: "the time", Origin.MONITOR: "what is remembered of the 
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """An inductive lemma that implies the claim, with the obligations that say so, all discharged."""
+    """Lemmas that are inductive together and imply the claim, or make it inductive with them; with the obligations that
+    say so, all discharged."""
 
-    lemma: Expr
+    lemmas: tuple[Expr, ...]
     obligations: tuple[Obligation, ...]
     with_known: bool
 
@@ -53,7 +55,7 @@ def infer(
     discharge: Discharge,
     propose: Propose,
 ) -> Inferred | str:
-    """A lemma for `goal`, or what was tried in vain."""
+    """Lemmas for `goal`, or what was tried in vain."""
     failures: list[str] = []
     for attempt in _attempts(system, goal):
         try:
@@ -71,8 +73,11 @@ def infer(
             for helpers in ([], known):  # most lemmas stand on their own, and short obligations are quick
                 obligations = certify(system, name, found, goal, helpers)
                 if all(discharge(o) is Answer.UNSAT for o in obligations):
-                    return Inferred(found, tuple(obligations), bool(helpers))
+                    return Inferred((found,), tuple(obligations), bool(helpers))
         failures.append(f"tracking {_named(system, attempt.tracked)}: the candidate did not check")
+    fresh = with_fresh_things(system, name, goal, known, discharge)
+    if fresh is not None:
+        return Inferred(*fresh, bool(known))
     return "; ".join(dict.fromkeys(failures)) or "no lemma found"
 
 

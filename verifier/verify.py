@@ -333,7 +333,7 @@ class _Run:
         except UngroundableError:
             return "a quantifier about another individual stands inside a number or a key"
         if isinstance(found, Inferred):
-            return Proof("", found.obligations, tuple(known) if found.with_known else (), (found.lemma,))
+            return Proof("", found.obligations, tuple(known) if found.with_known else (), found.lemmas)
         return found
 
     def _about(self, claim: Claim) -> dict[str, Expr]:
