@@ -179,13 +179,28 @@ def test_an_emergency_needs_the_committee_first_and_recovery_begins_by_itself() 
     eco.end_tick()
     eco.run(1)
     assert eco.is_on("in_emergency")
-    eco.run(60)
+    lasted = 0
+    for _ in range(60):
+        lasted += eco.is_on("in_emergency")
+        eco.run(1)
     assert not eco.is_on("in_emergency")
+    assert eco.coordination.emergency.held == lasted
+    assert f"the emergency is over after {lasted} ticks" in eco.texts()
     kinds = eco.kinds()
     assert kinds.index("consensus") < kinds.index("emergency") < kinds.index("recovered")
     assert eco.coordination.emergency.count == 1
     assert eco.coordination.decisions == 2
-    assert eco.coordination.emergency.held > 0
+
+
+def test_the_same_wish_is_decided_once_in_a_while() -> None:
+    eco = ecosystem(30)
+    eco.coordination = coordination.begin(f=1, every=5)
+    seen = []
+    for _ in range(66):
+        wish(eco, "tighten", level=1)
+        eco.run(1)
+        seen.append(eco.coordination.decisions)
+    assert [tick for tick in range(66) if seen[tick] > (seen[tick - 1] if tick else 0)] == [0, 30, 60]
 
 
 def test_without_a_quorum_there_is_an_emergency_only_if_a_human_says_so() -> None:
