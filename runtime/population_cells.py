@@ -332,7 +332,8 @@ class Cells:
         for i, v in enumerate(self.vars):
             self.place(i, np.array(saved[v.name]))
             for axis, key in enumerate(v.keys):
-                self._extend(i, axis, OFFSET + self.people.sizes[key], self.people.rooms[key])
+                if OFFSET + self.people.sizes[key] < self.people.rooms[key]:
+                    self._extend(i, axis, OFFSET + self.people.sizes[key], self.people.rooms[key])
 
     def rows(self) -> Iterator[tuple[str, tuple[str, ...], Value]]:
         """All cells by the names of their keys."""

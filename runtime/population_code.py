@@ -16,7 +16,7 @@ from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
 from policydsl.core.types import BoolType, EntityType, IntType, MapType, StringType
 from policydsl.evaluate import FaultError
 from runtime.columns import Words
-from runtime.columns_words import Shared, either_word, in_language, same_word, texts_in_language
+from runtime.columns_words import Shared, either_word, in_language, same_word
 from runtime.population_cells import Layout, UnsupportedError
 from runtime.strings import as_python
 from runtime.to_python import QUANTIFIERS, TEXT, Block, Names
@@ -279,9 +279,7 @@ def of_words(shared: Shared) -> dict[str, Callable[..., Any]]:
         return either_word(shared, np.asarray(c), a, b)
 
     def language(text: Words, pattern: str) -> Any:
-        if len(text) >= len(text.vocabulary.words):
-            return in_language(shared, text, pattern)
-        return texts_in_language(pattern, [text.at(i) for i in range(len(text))])
+        return in_language(shared, text, pattern)
 
     return {"same": same, "either": either, "language": language}
 

@@ -22,7 +22,7 @@ from runtime.population import Population, UnsupportedError
 from runtime.population_cells import OFFSET
 from tests.machines import machines
 from tests.strategies import Shape, systems
-from tests.test_specs import program
+from tests.test_specs import SPECS, program
 from tests.walk import Walker
 
 TEXTS = ("", "a", "ab", "ba", "a.b", "abc", "b")
@@ -163,7 +163,7 @@ def test_generated_systems_in_which_things_happen(data: st.DataObject) -> None:
 
 TAKEN = (
     "agents/powers", "agents/incidents", "mvg/governance", "mvg/delegation", "mvg/reputation", "gateway/budgets",
-    "gateway/messaging",
+    "gateway/messaging", "twin/ecosystem",
 )  # fmt: skip
 
 
@@ -196,15 +196,28 @@ class Pool:
         return found
 
 
-@pytest.mark.parametrize("path", TAKEN)
-@pytest.mark.parametrize("seed", range(2))
-def test_shipped_policies(path: str, seed: int) -> None:
-    system = program(f"specs/{path}.policy").system
+def walk(path: str, seed: int, count: int) -> None:
+    """Random requests to a shipped policy; from the second seed on, some are in its groups."""
+    system = program(path).system
     start: dict[str, Any] = {}
     cells: list[Cell] = []
     for v in system.state:
         if v.init is None and v.type == BOOL and len(v.keys) == 1 and seed:
-            start[v.name] = {f"#{i}": True for i in range(seed * 2)}
-            cells += [Cell(v.name, (f"#{i}",), True) for i in range(seed * 2)]
+            start[v.name] = {f"#{i}": True for i in range(3)}
+            cells += [Cell(v.name, (f"#{i}",), True) for i in range(3)]
     p = populated(system, 5, start=start)
-    agree(p, initial(system, start=cells), Pool(p, seed).calls(60))
+    with done(WAYS[seed % len(WAYS)]):
+        agree(p, initial(system, start=cells), Pool(p, seed).calls(count))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("path", TAKEN)
+def test_shipped_policies(path: str, seed: int) -> None:
+    walk(f"specs/{path}.policy", seed, 30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("path", SPECS)
+def test_all_shipped_policies(path: str, seed: int) -> None:
+    walk(path, seed, 120)

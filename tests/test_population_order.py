@@ -296,10 +296,10 @@ def test_rows_that_meet(name: str, way: str) -> None:
     system = program(POLICIES[name]).system
     chance = random.Random(name)
     with done(way):
-        for size in (1, 2, 3) if name in ("pairs", "quantifiers") else (1, 2, 5, 15):
+        for size in (1, 3) if name in ("pairs", "quantifiers") else (2, 5, 15):
             start, cells = free_start(system, size, chance)
             p = populated(system, size, start=start)
-            agree(p, initial(system, start=cells), drawn(p, chance, 6, 90))
+            agree(p, initial(system, start=cells), drawn(p, chance, 5, 80))
 
 
 def test_growing_and_saving_between() -> None:
