@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
+from dashboard import SPECS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from machines import machines
 from strategies import requests, systems
-from test_specs import SPECS, program
+from test_specs import program
 from walk import Walker
 
 from policydsl import regular
@@ -22,6 +23,7 @@ from policydsl.load import load
 from policydsl.state import EVERYONE_ELSE
 from runtime.action_code import MANY
 from runtime.answers import Answers
+from runtime.content import Undo
 from runtime.decision import Code
 from runtime.inputs import by_enforcer, told_apart
 from runtime.machine import Machine
@@ -50,7 +52,7 @@ def agree(system: System, wanted: Sequence[Request], params: Mapping[str, Value]
     return allowed
 
 
-def one(machine: Machine, system: System, request: Request, expected: StepResult) -> object:
+def one(machine: Machine, system: System, request: Request, expected: StepResult) -> Undo | None:
     """The machine does one request; its answer, duties and changes are the expected ones."""
     action = system.action(request.action)
     asked, granted = told_apart(by_enforcer(action), request.inputs)
