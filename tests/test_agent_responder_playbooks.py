@@ -32,6 +32,11 @@ def test_tables_say_what_the_file_says() -> None:
         assert [Do(d).name.lower() for d in found.do[row, : len(steps)].tolist()] == [s.do for s in steps]
         assert found.do[row, len(steps) :].tolist() == [0] * (MOST_STEPS - len(steps))
         assert found.within[row, : len(steps)].tolist() == [s.settle + s.within for s in steps]
+        assert found.settle[row, : len(steps)].tolist() == [s.settle for s in steps]
+        assert found.level[row, : len(steps)].tolist() == [s.level for s in steps]
+        assert found.at_most[row, : len(steps)].tolist() == [s.at_most for s in steps]
+        for step in steps:
+            assert found.looks[row, [step.settle, step.settle + step.within]].all()
         assert found.from_score[row, : len(steps)].tolist() == [s.from_score for s in steps]
         assert [Do(d).name.lower() for d in found.otherwise[row, : len(steps)].tolist()] == [s.otherwise for s in steps]
     assert found.within.max() < LONGEST
