@@ -99,10 +99,10 @@ def tally(world: World, gateway: Gateway, community: Community, progress: Progre
     """Voting that is over is closed: approved proposals wait for their time, defeated ones are put away."""
     if not community.voting:
         return
-    ending = [p for p in community.voting if gateway.now > int(gateway.read("vote_end")[p])]
-    if not ending:
+    numbers = np.array(community.voting, dtype=np.int64)
+    numbers = numbers[gateway.read("vote_end")[numbers] < gateway.now]
+    if not len(numbers):
         return
-    numbers = np.array(ending, dtype=np.int64)
     closed = numbers[gateway.ask("close_voting", proposal=numbers).allowed]
     if not len(closed):
         return
