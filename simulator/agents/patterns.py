@@ -25,7 +25,7 @@ KINDS = (
 OF_THINGS = ("uses", "complaints", "share", "excess", "uses_beyond")
 OF_BOTS = (
     *("bad_links", "cohort", "inside", "inside_lift", "circle", "circle_lift", "dissenting", "bloc", "partners"),
-    *("shift", "standing", "age"),
+    *("twins", "twins_lift", "shift", "standing", "age"),
 )
 SEEN = {
     Subject.BOT: (

@@ -19,6 +19,7 @@ from simulator.agents import (
     detectors,
     detectors_cohorts,
     detectors_forest,
+    detectors_lockstep,
     detectors_pardons,
     detectors_shift,
     detectors_things,
@@ -115,6 +116,10 @@ class State:
     """The reputation of the member in the middle."""
     together: dict[int, list[int]] = field(default_factory=dict)
     """Who dissents together with whom."""
+    twins: Floats = field(default_factory=_floats)
+    """So many others vote in step with each bot ..."""
+    twins_lift: Floats = field(default_factory=_floats)
+    """... which is so many times what chance gives."""
     skills: Things = field(default_factory=Things)
     links: Things = field(default_factory=Things)
     alarms: int = 0
@@ -174,6 +179,7 @@ def candidates(state: State, view: View) -> Ids:
         chosen |= view.observed.rate(name)[:n] > state.peers.gates[ROWS.index(name)]
     for array, low in ((state.risk, 0.5), (state.bad_links, 0.5), (state.cohorts.beyond, 3.0), (state.dissent, 0.0)):
         chosen |= array[:n] > low
+    chosen |= state.twins_lift[:n] > 3.0
     chosen &= state.quiet_until[:n] <= view.tick
     chosen &= view.gateway.read("quarantined")[:n] == 0
     bots = np.flatnonzero(chosen)
@@ -341,6 +347,10 @@ def _learn(state: State, view: View) -> None:
         state.votes.eager = view.observed.rate("votes") > state.peers.gates[ROWS.index("votes")]
         reputation = view.gateway.read("reputation")[:n]
         state.middle = float(detectors.median(reputation[:: max(1, n // 500)]))
+    if view.tick % LOOK == LOOK // 2:
+        bots, twins, lift = detectors_lockstep.alike(state.votes, view.tick, n)
+        state.twins[:] = state.twins_lift[:] = 0.0
+        state.twins[bots], state.twins_lift[bots] = twins, lift
     if view.tick % LOOK_TOGETHER == LOOK // 2:
         detectors_cohorts.look(state.cohorts, view.observed.joined[:n])
         bots, evidence = detectors_votes.dissenters(state.votes, n)
@@ -366,7 +376,7 @@ def _release(state: State, view: View) -> None:
     late = mine[(state.quiet_until[mine] <= view.tick) & (view.gateway.read("quarantined")[mine] == 0)]
     if over.size or view.tick % LOOK == 0:
         state.quiet_until[over] = view.tick + GRACE
-        for array in (state.risk, state.bad_links, state.threat):
+        for array in (state.risk, state.bad_links, state.threat, state.twins, state.twins_lift):
             array[over] = 0.0
         detectors_votes.forgive(state.votes, over)
         state.pardons = detectors_pardons.pardon(state.pardons, view.tick, over, _observed(state, view, over))
@@ -407,6 +417,7 @@ def _seen(state: State, view: View, bots: Ids, rates: Floats) -> Floats:
     rows = (
         *(state.bad_links[bots], state.cohorts.beyond[bots], inside, inside_lift, circle, circle_lift),
         *(state.dissent[bots], np.full(bots.size, float(state.bloc)), partners),
+        *(state.twins[bots], state.twins_lift[bots]),
         detectors_shift.evidence(state.shift, view.tick, bots),
         view.gateway.read("reputation")[bots] >= state.middle,
         view.tick - view.observed.joined[bots],
@@ -433,7 +444,18 @@ def _extend(state: State, bots: int) -> None:
     if more <= 0:
         return
     state.last_link = np.concatenate([state.last_link, np.full(more, -1)])
-    for name in ("received", "bad_links", "risk", "threat", "above", "alarmed", "quiet_until", "dissent"):
+    for name in (
+        "received",
+        "bad_links",
+        "risk",
+        "threat",
+        "above",
+        "alarmed",
+        "quiet_until",
+        "dissent",
+        "twins",
+        "twins_lift",
+    ):
         array = getattr(state, name)
         setattr(state, name, np.concatenate([array, np.zeros(more, dtype=array.dtype)]))
     detectors_shift.grow(state.shift, bots)
