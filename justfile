@@ -27,6 +27,7 @@ update:
     PYTHONPATH=. python tests/shipped.py
     PYTHONPATH=. python tests/dashboard.py
     policyctl build specs/twin specs/agents/incidents.policy -o simulator/twin.bundle
+    PYTHONPATH=. python tests/golden.py
 
 # measure
 bench *args:
