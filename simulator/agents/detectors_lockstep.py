@@ -69,8 +69,8 @@ def _groups(votes: Votes, slots: Ids, members: int) -> list[tuple[Ids, float, fl
     found = []
     for at in np.flatnonzero(sizes >= SMALLEST).tolist():
         chance = 1.0
-        for bit, aye in zip(chosen, ayes):
-            chance *= aye if ballots[at] & bit else 1.0 - aye
+        for bit, yea in zip(chosen, ayes):
+            chance *= yea if ballots[at] & bit else 1.0 - yea
         size = int(sizes[at])
         found.append((full[which.reshape(-1) == at], float(size - 1), size / max(1.0, full.size * chance)))
     return found
