@@ -228,6 +228,6 @@ class Population:
         return late
 
     def _singly(self, act: _Act, now: int, given: Given, left: NDArray[Any], guard: NDArray[np.int16]) -> None:
-        kind, single = act.kind(given), act.single
         for row, values in zip(left.tolist(), zip(*given.lists(left)) if given.values else [()] * len(left)):
-            guard[row] = single(kind, now, *values)
+            # SOUND: the kind is asked for anew, for what a row writes may be larger than anything before.
+            guard[row] = act.single(act.kind(given), now, *values)

@@ -178,8 +178,9 @@ def _column(people: Individuals, i: Input, value: Any, classes: list[Bounds]) ->
     value = np.asarray(value)
     if value.ndim != 1:
         raise ValueError(f"`{i.name}` is not one value for each row")
+    # SOUND: a copy in any case, for a column may be a view of the state, which changes from row to row.
     if value.dtype == np.bool_ and i.type.__class__ is BoolType:
-        return value
+        return value.copy()
     if value.dtype.kind in "iu":
         low, high = (int(value.min()), int(value.max())) if value.size else (0, -1)
         match i.type:
@@ -187,10 +188,10 @@ def _column(people: Individuals, i: Input, value: Any, classes: list[Bounds]) ->
                 moved = np.add(value, OFFSET, dtype=np.int64, casting="unsafe")
                 return _within(i, moved, low, high, -1, people.ends[i.type.name])
             case EnumType(cases=cases):
-                return _within(i, value, low, high, 0, len(cases))
+                return _within(i, value.copy(), low, high, 0, len(cases))
             case IntType():
                 _bounded(i, low, high, classes)
-                return value.astype(np.int64, copy=False)
+                return value.astype(np.int64)
     raise ValueError(f"`{i.name}` is of type {i.type}")
 
 

@@ -45,7 +45,6 @@ class Plan:
     text: str
     number: int
     roots: tuple[Expr, ...]
-    stored: tuple[Expr, ...]
     numbers: tuple[Ref, ...]
 
 
@@ -101,7 +100,7 @@ def _plan(system: System, action: Action, number: int, layout: Layout, names: Na
     stored = [p.value for put in how.puts for p in put.parts] if how else []
     return Plan(
         action, guards, np.array([*codes, EFFECTS.index(Effect.ALLOW)], np.uint8), inputs, how, bulk and not slow,
-        "\n".join(lines), number, (*roots, *stored), tuple(stored), _numbers(roots),
+        "\n".join(lines), number, (*roots, *stored), _numbers(roots),
     )  # fmt: skip
 
 

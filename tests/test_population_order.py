@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policydsl.core.expr import Expr, Ref, Space, add, ite, le, number, select
+from policydsl.core.expr import Expr, Op, Ref, Space, add, arith, ite, le, number, select
 from policydsl.core.system import NOW, Action, Guard, GuardKind, Input, StateVar, System, Write
 from policydsl.core.types import BOOL, INT, EntityType, MapType
 from policydsl.interp import Request, initial, step
@@ -404,6 +404,41 @@ def test_sums_get_the_room_that_they_need(more: int) -> None:
         assert p.state["m"].tolist() == [3 + 5 * more, 3 + 5 * more, 3, 3]
         assert p.state["n"].item() == 3 + 10 * more
     assert p.state["m"].dtype == (np.int8 if more == 1 else p.state["m"].dtype)
+
+
+def test_counters_outgrow_every_width() -> None:
+    one = number(1)
+    p = summing(Write("m", (WHO.ref,), add(select(M, WHO.ref), one)), Write("n", (), add(N, one)))
+    for rows in (100, 100, 40_000, 30):
+        p.step("a", 0, {"x": np.zeros(rows, np.int64), "who": 1})
+    assert p.state["m"].tolist() == [0, 40_230, 0, 0]
+    assert p.state["n"] == 40_230
+
+
+def test_writes_for_everyone_that_grow_row_by_row() -> None:
+    b = Ref("b#1", BOT, Space.BOUND)
+    more = Write("m", (b,), add(arith(Op.MUL, number(3), select(M, b)), X.ref), (b,))
+    p = summing(more)
+    p.step("a", 0, {"x": np.ones(30, np.int64), "who": 1})
+    assert p.state["m"].tolist() == [(3**30 - 1) // 2] * 4
+    with pytest.raises(OverflowError, match="beyond"):
+        p.step("a", 0, {"x": np.ones(30, np.int64), "who": 1})
+
+
+def test_columns_that_are_the_state() -> None:
+    system = program("""
+entity Bot
+state flag : Bot -> Bool = false
+state count : Bot -> Int = 5
+action turn(principal: Bot, was: Bool, n: Int) {
+  require flag[principal] == was and count[principal] == n else "changed"
+  for each b: Bot { flag[b] := not flag[b] }
+  count[principal] += 100_000_000_000_000
+}
+""").system
+    p = populated(system, 30)
+    found = p.step("turn", 0, {"principal": np.arange(30), "was": p.state["flag"], "n": p.state["count"]})
+    assert found.allowed.tolist() == [True] + [False] * 29
 
 
 def summing(*writes: Write) -> Population:
