@@ -93,6 +93,9 @@ def test_each_playbook_from_the_alert_to_the_end(kind: str) -> None:
     assert (Do.DISABLE_SKILL in steps) == eco.is_on("disabled", 2)
     assert (Do.BLOCK_LINK in steps) == eco.is_on("blocked", 5)
     assert (Do.TIGHTEN in steps) == (int(eco.gateway.read("threat_level")) > 0 or "relaxed" in " ".join(eco.texts()))
+    if kind == "vulnerable_skill":
+        assert book.target[0].tolist() == [2, 2, -1]
+        assert Do.LOWER_REPUTATION in steps
     punished = 2 if kind == "vulnerable_skill" else 3  # the developer of a skill has its number
     assert (Do.LOWER_REPUTATION in steps) == (int(eco.gateway.read("reputation")[punished]) < 100)
 
@@ -174,6 +177,20 @@ def test_a_reputation_that_nobody_lowers_is_noticed() -> None:
     assert eco.kinds(0) == ["contained"]
     eco.run(2)
     assert eco.kinds(0)[:3] == ["contained", "fell_back", "escalated"]
+
+
+def test_a_reputation_that_rises_less_than_others_has_fallen() -> None:
+    for bot_rises, verified in ((40, True), (60, False)):
+        eco = attacked("sybil", 0.5)
+        eco.tracks = False
+        eco.run(2)
+        others = np.delete(np.arange(30), 3)
+        tracker = eco.view(Name.TRACKER)
+        tracker.ask("score", about=others, change=50)
+        for change in (bot_rises // 2, bot_rises // 2):
+            tracker.ask("score", about=3, change=change)
+        eco.run(8)
+        assert ("verified" in eco.kinds(0)) is verified
 
 
 def test_grave_incidents_are_closed_by_humans_alone() -> None:
