@@ -14,17 +14,8 @@ import pytest
 from simulator import agents, snapshot
 from simulator.agents import detectors_forest, threat_hunter
 from simulator.agents.base import Indicator, Name, Subject
-from simulator.agents.threat_hunter import (
-    AGAIN,
-    FOREST,
-    GRACE,
-    INTELLIGENCE,
-    MOST_ALARMS,
-    PATTERN,
-    ROBUST,
-    THRESHOLD,
-    combine,
-)
+from simulator.agents.detectors_ensemble import FOREST, INTELLIGENCE, PATTERN, ROBUST, THRESHOLD, combine
+from simulator.agents.threat_hunter import AGAIN, GRACE, MOST_ALARMS
 from tests.hunted import BENIGN, VULNERABLE, Town, area
 
 ATTACKERS = np.arange(7, 1000, 47)
@@ -192,6 +183,54 @@ def test_who_was_let_out_starts_afresh() -> None:
     town.attackers = np.array([41])
     run(town, GRACE + 100, hunter)
     assert sorted(s for _, s in town.doors.raised) == [41, 41, 42]
+
+
+def test_a_colluder_who_was_let_out_and_is_reformed_is_left_alone() -> None:
+    town = Town(400, "collusion", np.arange(0, 400, 20), begins=20)
+    hunter = run(town, 330)
+    accused = {s for _, s in town.doors.raised}
+    assert len(accused) >= 10
+    town.doors.state["alarm.has"][:] = False
+    town.attackers = town.attackers[:0]
+    before = len(town.doors.raised)
+    run(town, GRACE + 60, hunter)
+    again = [(t, s, a.evidence) for (t, s), a in zip(town.doors.raised[before:], town.alerts[before:]) if s in accused]
+    assert again == []
+
+
+def test_who_is_in_quarantine_is_left_alone() -> None:
+    town = Town(600, "spam", [41, 42])
+    town.doors.state["quarantined"][41] = True
+    run(town, 90)
+    assert [s for _, s in town.doors.raised] == [42]
+
+
+def test_suspicion_that_has_passed_raises_no_alarm() -> None:
+    town = Town(600)
+    hunter = run(town, 60)
+    hunter.above[:] = 100
+    run(town, 2, hunter)
+    assert town.doors.raised == []
+    run(town, 3, hunter)
+    # What was counted is forgotten as soon as all is calm.
+    assert hunter.above.max() <= 1
+
+
+def test_where_many_stand_out_each_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    town = Town(600)
+    hunter = run(town, 60)
+    monkeypatch.setattr(threat_hunter, "MOST_SCORED", 20)
+    hunter.risk[:] = 0.8
+    hunter.above[[100, 200, 300]] = 1
+    asked = []
+    for _ in range(40):
+        bots = threat_hunter.candidates(hunter, town.view(Name.HUNTER))
+        assert bots.size == 20
+        # Who is on the way to an alarm is always there.
+        assert {100, 200, 300} <= set(bots.tolist())
+        asked += bots.tolist()
+        town.tick += 1
+    assert set(asked) == set(range(600))
 
 
 def test_a_word_from_intelligence_tips_the_scales_but_is_not_enough() -> None:

@@ -17,6 +17,7 @@ from simulator.agents import (
     detectors,
     detectors_cohorts,
     detectors_forest,
+    detectors_lockstep,
     detectors_pardons,
     detectors_shift,
     detectors_things,
@@ -198,6 +199,36 @@ def test_evidence_outlives_the_proposals_that_gave_it() -> None:
     assert bots.tolist() == [3]
     assert evidence[0] == pytest.approx(3 * SLOTS * log(ALWAYS / 0.2), rel=0.15)
     assert votes.past[np.arange(200) != 3].max() < SUSPECT * detectors_votes.UNIT
+
+
+def test_who_votes_in_step_is_found_even_if_he_is_the_majority() -> None:
+    rng = np.random.default_rng(5)
+    n, ring = 100, np.arange(60)
+    votes = detectors_votes.Votes()
+    detectors_votes.grow(votes, n)
+    for p in range(12):
+        support = rng.random(n) < 0.8
+        # The ring wants what others do not want.
+        support[ring] = False
+        voters = np.concatenate([ring, 60 + np.flatnonzero(rng.random(40) < 0.5)])
+        detectors_votes.remember(votes, p, voters, np.full(voters.size, p), support[voters])
+    bots, twins, lift = detectors_lockstep.alike(votes, 40, n)
+    assert set(ring.tolist()) <= set(bots.tolist())
+    found = dict(zip(bots.tolist(), zip(twins.tolist(), lift.tolist())))
+    assert all(found[b][0] == 59.0 and found[b][1] > 6.0 for b in ring.tolist())
+    # Who is right all the time is not in step with those who are right as well, but of one mind.
+    assert all(found[b][1] < 6.0 for b in bots.tolist() if b >= 60)
+
+
+def test_those_who_judge_by_themselves_are_not_in_step() -> None:
+    rng = np.random.default_rng(7)
+    votes = detectors_votes.Votes()
+    detectors_votes.grow(votes, 400)
+    for p in range(20):
+        voters = np.flatnonzero(rng.random(400) < 0.6)
+        detectors_votes.remember(votes, p, voters, np.full(voters.size, p), rng.random(voters.size) < 0.8)
+    _, _, lift = detectors_lockstep.alike(votes, 40, 400)
+    assert lift.size == 0 or lift.max() <= 3.0
 
 
 def test_chance_makes_no_partners() -> None:

@@ -1,16 +1,14 @@
 """The Threat Hunter: what the gateway observed goes in, alarms and alerts come out.
 
-An ensemble, NOTE(ensemble): robust distances from the peers, an isolation forest, patterns, and what Intelligence said,
-put together by `combine`. To be strange is not to be bad, so distances and forest alone never reach `THRESHOLD`: there
-must be a pattern, or a word from Intelligence. In each tick only those are scored who stand out in at least one rate,
-or were scored lately; an alarm is raised after `STEADY` ticks above the threshold, and never twice while it stands.
+The score is that of an ensemble (`detectors_ensemble.py`). In each tick only those are scored who stand out in at least
+one rate, or were scored lately; an alarm is raised after `STEADY` ticks above the threshold, and never twice while it
+stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +27,7 @@ from simulator.agents import (
 from simulator.agents.base import Alert, Indicator, Name, Subject, View
 from simulator.agents.detectors import ROWS, Peers
 from simulator.agents.detectors_cohorts import Cohorts
+from simulator.agents.detectors_ensemble import FOREST, THRESHOLD, Scored, combine, in_words
 from simulator.agents.detectors_forest import Forest
 from simulator.agents.detectors_pardons import Pardons
 from simulator.agents.detectors_shift import SLOW, Shift
@@ -40,12 +39,8 @@ from simulator.observe import FADE, RATES
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 
-THRESHOLD = 0.7
-"""From this threat score on an alarm is raised, if it lasts."""
 CALM = 0.5
 """Below, what was counted towards an alarm is forgotten."""
-ROBUST, FOREST, PATTERN, INTELLIGENCE = 0.35, 0.25, 0.9, 0.45
-"""What each of the ensemble weighs."""
 STEADY = 3
 """So many ticks above the threshold."""
 WARM_UP = 15
@@ -126,20 +121,6 @@ class State:
     """In all."""
 
 
-class Scored(NamedTuple):
-    """Bots that were scored, and for each what made its score."""
-
-    bots: Ids
-    threat: Floats
-    best: Ids
-    """The place of the best pattern among those for bots."""
-    match: Floats
-    """How well it matches."""
-    parts: Mapping[str, Floats]
-    seen: Floats
-    """A row for each of `patterns.SEEN`."""
-
-
 def begin(members: int = 0) -> State:
     """It knows nothing yet; what there is of `members` and other things it learns when it first looks."""
     state = State()
@@ -164,13 +145,6 @@ def tick(state: State, view: View) -> None:
         _judge(state, view, scored)
 
 
-def combine(robust: Any, forest: Any, pattern: Any, intelligence: Any) -> Floats:
-    """The threat score: as if each of the four were an independent witness who may be wrong (noisy or)."""
-    calm = (1.0 - ROBUST * robust) * (1.0 - FOREST * forest)
-    found: Floats = 1.0 - calm * (1.0 - PATTERN * pattern) * (1.0 - INTELLIGENCE * intelligence)
-    return found
-
-
 def candidates(state: State, view: View) -> Ids:
     """Whom to score in this tick: who stands out in a rate, is under suspicion, or was scored high lately."""
     n = view.members
@@ -189,7 +163,7 @@ def candidates(state: State, view: View) -> Ids:
     under_way = bots[state.above[bots] > 0][:MOST_SCORED]
     rest = bots[state.above[bots] == 0]
     room = min(MOST_SCORED - under_way.size, rest.size)
-    turn = rest[(view.tick * MOST_SCORED + np.arange(room)) % rest.size] if room else rest[:0]
+    turn = rest[(view.tick * room + np.arange(room)) % rest.size] if room else rest[:0]
     return np.sort(np.concatenate([under_way, turn]))
 
 
@@ -236,25 +210,11 @@ def _judge(state: State, view: View, scored: Scored) -> None:
 
 
 def _alarm(state: State, view: View, scored: Scored, at: int) -> None:
-    bot, threat, match = int(scored.bots[at]), float(scored.threat[at]), float(scored.match[at])
-    known = patterns.shipped_table(Subject.BOT)
-    pattern = known.patterns[int(scored.best[at])]
-    named = match >= 0.3
-    kind = pattern.kind if named else "anomaly"
-    says = f"{pattern.name}: {pattern.says}" if named else "strange, and near what Intelligence warns of"
-    evidence = [(name, round(float(part[at]), 3)) for name, part in scored.parts.items()]
-    if named:
-        seen = scored.seen[:, at].round(3).tolist()
-        evidence += [(name, seen[row]) for name, row in known.looks[int(scored.best[at])]]
-    link = int(state.last_link[bot])
-    if kind == "phishing" and link >= 0:
-        evidence.append(("link", float(link)))
-    if kind in ("collusion", "sybil"):
-        evidence += [("with", float(other)) for other in state.together.get(bot, [])[:8]]
-    alert = Alert(Subject.BOT, bot, kind, round(threat, 3), view.tick, tuple(evidence))
+    bot = int(scored.bots[at])
+    alert, text = in_words(scored, at, view.tick, int(state.last_link[bot]), state.together.get(bot, []))
     state.alarms += 1
     _send(view, alert)
-    view.note("alarm", f"bot {bot}: {says} (threat {threat:.2f})", subject="bot", number=bot)
+    view.note("alarm", text, subject="bot", number=bot)
 
 
 def _send(view: View, alert: Alert) -> None:
