@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -423,6 +424,21 @@ def test_writes_for_everyone_that_grow_row_by_row() -> None:
     assert p.state["m"].tolist() == [(3**30 - 1) // 2] * 4
     with pytest.raises(OverflowError, match="beyond"):
         p.step("a", 0, {"x": np.ones(30, np.int64), "who": 1})
+
+
+def test_what_has_64_bits_at_first_and_not_later() -> None:
+    b = Ref("b#1", BOT, Space.BOUND)
+    own = select(M, b)
+    larger = Write("m", (b,), arith(Op.MIN, number(LARGEST), add(arith(Op.MUL, number(1000), own), X.ref)), (b,))
+    rest = Write("n", (), arith(Op.MOD, arith(Op.MUL, number(5000), select(M, WHO.ref)), number(7)))
+    every = arith(Op.MOD, arith(Op.MUL, number(5000), own), number(1_000_003))
+    p = summing(larger, rest)
+    p.step("a", 0, {"x": np.ones(30, np.int64), "who": 1})
+    assert p.state["m"].tolist() == [LARGEST] * 4
+    assert p.state["n"] == LARGEST * 5000 % 7
+    p = summing(replace(larger, value=ite(le(number(LARGEST), own), every, larger.value)))
+    p.step("a", 0, {"x": np.ones(8, np.int64), "who": 1})
+    assert p.state["m"].tolist() == [LARGEST * 5000 % 1_000_003] * 4
 
 
 def test_columns_that_are_the_state() -> None:
