@@ -283,7 +283,8 @@ def compare(one: Path, other: Path) -> int:
     from simulator.compare import runs_in
 
     paired, rows = compared(runs_in(one), runs_in(other))
-    write_out(render_comparison((one.name, other.name), rows, paired, own_paint()))
+    names = (one.name, other.name) if one.name != other.name else (one.as_posix(), other.as_posix())
+    write_out(render_comparison(names, rows, paired, own_paint()))
     return OK
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from math import isnan
+from math import inf, isnan
 
 import numpy as np
 
 from policyctl.paint import Paint
 from simulator.figures import change, figure, interval, number, sparkline
-from simulator.intervals import Interval, mean
+from simulator.intervals import Interval, mean, median
 from simulator.metrics import METRICS, Metric, service
 from simulator.record import Record
 from simulator.report_words import highlights, setting, story
@@ -52,12 +52,14 @@ def render_runs(records: Sequence[Record], paint: Paint) -> str:
         f"{paint('bold', scenario.title or scenario.name)}  {paint('dim', head)}",
         *_wrapped(setting(scenario), paint, "dim"),
         "",
-        paint("dim", "means, with 95 % intervals over the seeds"),
+        paint("dim", "means (medians where a run never ends), with 95 % intervals over the seeds"),
     ]
     for group, metrics in groupby(METRICS, key=lambda m: m.group):
         lines.append(paint("bold", group))
         for m in metrics:
-            found = mean([r.metrics[m.name] for r in records])
+            values = [r.metrics[m.name] for r in records]
+            # A mean that is infinite says nothing of the runs that are not.
+            found = median(values) if inf in values else mean(values)
             lines.append(f"  {m.title:<26}{interval(m, found)}")
     return "\n".join(lines) + "\n"
 

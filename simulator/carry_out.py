@@ -67,8 +67,6 @@ class Order:
     seed: int
     folder: Path
     run: int = 0
-    changes: tuple[Change, ...] = ()
-    parent: str = ""
     keep_state: bool = True
     """Whether the last state is kept, from which one can go on."""
 
@@ -78,9 +76,7 @@ def carry_out(order: Order, begin: Begin, told: Told = on) -> Record:
     if record.is_record(order.folder):
         raise RecordError(f"there is a run in `{order.folder}` already")
     engine = begin(order.scenario, order.seed, order.run)
-    header = Header(
-        order.scenario, order.seed, order.run, policies=policies(engine), changes=order.changes, parent=order.parent
-    )
+    header = Header(order.scenario, order.seed, order.run, policies=policies(engine))
     record.write_header(order.folder, header)
     return _go_on(order.folder, header, engine, History(), told, order.keep_state)
 

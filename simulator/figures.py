@@ -42,8 +42,8 @@ def figure(metric: Metric, value: float) -> str:
 def interval(metric: Metric, found: Interval) -> str:
     """`92 % (90 to 94)`; how many runs never came to an end, where that is so."""
     text = figure(metric, found.value)
-    if found.endless and isinf(found.value):
-        return f"{text} ({found.endless} of {found.endless + found.count} runs)"
+    if found.endless:
+        return f"{text} (never in {found.endless} of {found.endless + found.count} runs)"
     if not found.known:
         return text
     return f"{text} ({number(found.low)} to {number(found.high)})"

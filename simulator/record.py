@@ -18,7 +18,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,18 @@ class History:
         """A tick, as the engine reports it."""
         self.rows.append(row(ticked.measures))
         self.decided += [(int(p), int(s), int(e)) for p, s, e in ticked.decided]
-        self.happenings += [asdict(h) if is_dataclass(h) else dict(h) for h in ticked.happenings]  # type: ignore[arg-type]
+        self.happenings += [plain(h) for h in ticked.happenings]
 
     @property
     def columns(self) -> dict[str, NDArray[np.float64]]:
         return columns(self.rows)
+
+
+def plain(happening: Any) -> dict[str, Any]:
+    """A happening as JSON knows it, of a `Happening` or a mapping with its fields."""
+    get = happening.__getitem__ if isinstance(happening, Mapping) else partial(getattr, happening)
+    found: dict[str, Any] = {name: int(get(name)) for name in ("tick", "now", "incident", "number")}
+    return found | {name: str(get(name)) for name in ("who", "kind", "text", "subject")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ import pytest
 from fake_engine import BEGIN
 
 from policyctl.cli import run
+from policyctl.cli_simulate import missing
 from policyctl.exit_codes import ERRORS, OK, REFUTED, UNKNOWN, USAGE
 from simulator import record
 from simulator.scenario import load
@@ -188,6 +189,34 @@ def test_runs_do_not_depend_on_the_number_of_workers(place: Path) -> None:
         assert simulate("--runs", "2", "--jobs", jobs, "--out", jobs, "--no-report") == OK
     for seed in ("seed-1", "seed-2"):
         assert record.read_header(place / "1" / seed).final == record.read_header(place / "2" / seed).final
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("numpy", "simulate"),
+        ("matplotlib.figure", "simulate"),
+        ("ray", "ray"),
+        ("optuna", "optimise"),
+        ("SALib.sample", "optimise"),
+    ],
+)
+def test_what_is_not_installed_is_named(module: str, extra: str) -> None:
+    found = missing(ModuleNotFoundError(f"No module named '{module}'", name=module))
+    assert found.message == f"`{module.partition('.')[0]}` is missing: pip install 'policyctl[{extra}]'"
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault_of_the_tool() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        missing(ModuleNotFoundError("No module named 'simulator.nothing'", name="simulator.nothing"))
+
+
+def test_where_nothing_can_be_written(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "file").write_text("")
+    assert simulate("--no-report", "--out", "file/a") == 1
+    shown = capsys.readouterr().err
+    assert "file" in shown
+    assert "fault of the tool" not in shown
 
 
 def test_one_run_each_is_no_comparison(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -218,3 +218,10 @@ def test_writing_leaves_what_was_there_when_it_fails(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="disk full"):
         record.write(file, fail)
     assert file.read_text() == "before"
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    given = {"tick": np.int64(3), "now": np.int32(4), "incident": -1, "number": np.uint8(2)}
+    found = record.plain({**given, "who": "x", "kind": "y", "text": "z", "subject": ""})
+    assert json.loads(json.dumps(found)) == found
+    assert {type(found[k]) for k in given} == {int}
