@@ -275,6 +275,49 @@ def test_forests_are_made_again_from_their_sample() -> None:
     assert first.tobytes() == again.tobytes()
 
 
+@pytest.mark.parametrize("members", [1, 2, 5])
+def test_few_bots_are_watched_too(members: int) -> None:
+    town = Town(members, "spam", [0], begins=40)
+    hunter = run(town, 120)
+    # Who is alone is its own peer.
+    assert [s for _, s in town.doors.raised] == ([0] if members > 1 else [])
+    assert snapshot.digest(snapshot.restore(threat_hunter.State, *snapshot.save(hunter))) == snapshot.digest(hunter)
+
+
+def test_bots_skills_and_links_may_join_later() -> None:
+    town = Town(300)
+    hunter = run(town, 60)
+    bigger = Town(600, "spam", [500], begins=0, tick=60)
+    bigger.observed.bots[:, :300] = town.observed.bots
+    bigger.observed.joined[300:] = 60
+    seen = bigger.observed
+    seen.skill_uses, seen.skill_complaints = (np.concatenate([a, [0.0]]) for a in (seen.skill_uses, seen.skill_uses))
+    bigger.bus = town.bus
+    for _ in range(60):
+        # Skills are counted by the town, which knows nothing of the new one.
+        last, seen.skill_uses = seen.skill_uses[-1:], seen.skill_uses[:-1]
+        late, seen.skill_complaints = seen.skill_complaints[-1:], seen.skill_complaints[:-1]
+        bigger.happens()
+        seen.skill_uses = np.concatenate([seen.skill_uses, last + 1.0])
+        seen.skill_complaints = np.concatenate([seen.skill_complaints, late + 0.2])
+        threat_hunter.tick(hunter, bigger.view(Name.HUNTER))
+        bigger.contain()
+        bigger.passes()
+    assert (Subject.BOT, 500) in {(a.subject, a.number) for a in bigger.alerts}
+    assert hunter.threat.size == 600
+    assert hunter.skills.bad.size == len(seen.skill_uses)
+
+
+def test_what_intelligence_says_less_of_does_not_lower_what_it_said() -> None:
+    town = Town(50)
+    hunter = run(town, 1)
+    for risk in (0.9, 0.4):
+        town.bus.indicators.setdefault(Name.HUNTER.value, []).append(Indicator(Subject.SKILL, 3, risk))
+    town.bus.indicators[Name.HUNTER.value].append(Indicator(Subject.BOT, 5000, 0.9))
+    run(town, 1, hunter)
+    assert hunter.skills.risk[3] == 0.9
+
+
 def test_neither_agent_looks_at_the_truth() -> None:
     """What they import, and what those import within the package, is nothing of the world behind the gateway."""
     folder = Path(agents.__file__).parent
