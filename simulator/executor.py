@@ -55,6 +55,7 @@ class Processes(Executor):
         self._running: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._ending = False
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(jobs)]
         for thread in self._threads:
             thread.start()
@@ -87,6 +88,7 @@ class Processes(Executor):
         self.shutdown(wait=True, cancel_futures=kind is not None)
 
     def _cancel(self) -> None:
+        self._ending = True
         kept: list[Any] = []
         try:
             while True:
@@ -115,6 +117,9 @@ class Processes(Executor):
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(theirs, fn, args, kwargs), daemon=True)
         with self._lock:
+            # A call that was taken before all were cancelled, and is not being made yet, is not made any more.
+            if self._ending:
+                raise LostError("the executor was shut down")
             process.start()
             self._running.add(process)
         theirs.close()

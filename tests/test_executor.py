@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from multiprocessing import active_children
@@ -105,6 +106,28 @@ def test_who_leaves_by_an_exception_does_not_wait() -> None:
         leave()
     assert all(f.done() for f in futures)
     assert not active_children()
+
+
+def test_a_call_that_was_taken_but_not_begun_is_not_made() -> None:
+    executor = Processes(1)
+    pipe, taken, go = executor._context.Pipe, threading.Event(), threading.Event()
+
+    class Slow:
+        """The context, which takes its time between taking a call and making it."""
+
+        Process = executor._context.Process
+
+        def Pipe(self, duplex: bool) -> object:  # noqa: N802 it is called so there
+            taken.set()
+            go.wait(60)
+            return pipe(duplex=duplex)
+
+    executor._context = Slow()
+    future = executor.submit(double, 1)
+    assert taken.wait(60)
+    executor.shutdown(wait=False, cancel_futures=True)
+    go.set()
+    assert isinstance(future.exception(60), LostError)
 
 
 def test_a_closed_executor_takes_nothing() -> None:
