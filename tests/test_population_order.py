@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policydsl.core.expr import Expr, Op, Ref, Space, add, arith, ite, le, number, select
+from policydsl.core.expr import Expr, Op, Ref, Space, add, arith, eq, exists, ite, le, number, select
 from policydsl.core.system import NOW, Action, Guard, GuardKind, Input, StateVar, System, Write
 from policydsl.core.types import BOOL, INT, EntityType, MapType
 from policydsl.interp import Request, initial, step
@@ -21,7 +21,7 @@ from runtime.population import Population
 from runtime.population_cells import LARGEST
 from runtime.population_order import order
 from tests.checked import program
-from tests.strategies import BOT, Shape, environment, exprs
+from tests.strategies import BOT, ITEM, Shape, environment, exprs
 from tests.test_population import WAYS, Call, agree, compare, done, populated
 
 POLICIES = {
@@ -345,6 +345,7 @@ def test_what_commutes_does_not_wait() -> None:
 
 
 X, Y, OK, WHO = Input("x", INT), Input("y", INT), Input("ok", BOOL), Input("who", BOT)
+WHAT = Input("what", ITEM)
 EDGES = st.one_of(
     st.integers(-3, 3),
     st.sampled_from([s * (2**k) + d for s in (-1, 1) for k in (7, 8, 15, 31, 32, 52) for d in (-1, 0, 1)]),
@@ -439,6 +440,29 @@ def test_what_has_64_bits_at_first_and_not_later() -> None:
     p = summing(replace(larger, value=ite(le(number(LARGEST), own), every, larger.value)))
     p.step("a", 0, {"x": np.ones(8, np.int64), "who": 1})
     assert p.state["m"].tolist() == [LARGEST * 5000 % 1_000_003] * 4
+
+
+def test_writes_for_all_pairs() -> None:
+    b, i = Ref("b#1", BOT, Space.BOUND), Ref("i#1", ITEM, Space.BOUND)
+    m, k = StateVar("m", (BOT,), INT, number(1)), StateVar("k", (ITEM,), INT, number(2))
+    pairs = StateVar("pairs", (ITEM, BOT), INT, number(0))
+    whose = StateVar("whose", (ITEM, BOT), BOT, None)
+    some = add(select(m.ref, b), arith(Op.MUL, number(10), select(k.ref, i)), select(pairs.ref, i, b))
+    loved = exists(Ref("b#2", BOT, Space.BOUND), eq(select(whose.ref, i, Ref("b#2", BOT, Space.BOUND)), b))
+    writes = (
+        Write("pairs", (i, b), ite(loved, some, add(some, number(1))), (b, i)),
+        Write("whose", (i, b), ite(le(select(m.ref, b), number(2)), b, WHO.ref), (i, b)),
+        Write("m", (WHO.ref,), add(select(m.ref, WHO.ref), number(1))),
+        Write("k", (WHAT.ref,), add(select(k.ref, WHAT.ref), number(1))),
+    )
+    system = System("pairs", (), (m, k, pairs, whose), (Action("a", (WHO, WHAT), (), writes),), ())
+    p, state = populated(system, 3), initial(system)
+    for rows in (1, 5, 30):
+        chance = random.Random(rows)
+        calls = [("a", 0, [{"who": chance.randrange(-1, 3), "what": chance.randrange(3)} for _ in range(rows)])]
+        state = agree(p, state, calls)
+    p.grow("Bot", 5)
+    compare(p, state)
 
 
 def test_columns_that_are_the_state() -> None:
