@@ -16,7 +16,8 @@ from simulator.agents import detectors_forest, threat_hunter
 from simulator.agents.base import Indicator, Name, Subject
 from simulator.agents.detectors_ensemble import FOREST, INTELLIGENCE, PATTERN, ROBUST, THRESHOLD, combine
 from simulator.agents.threat_hunter import AGAIN, GRACE, MOST_ALARMS
-from tests.hunted import BENIGN, VULNERABLE, Town, area
+from simulator.observe import FADE
+from tests.hunted import BENIGN, LINKS, VULNERABLE, Town, area
 
 ATTACKERS = np.arange(7, 1000, 47)
 """Twenty-two of a thousand."""
@@ -273,6 +274,27 @@ def test_forests_are_made_again_from_their_sample() -> None:
     hunter.forest.trees = None
     again = detectors_forest.alone(hunter.forest, sample[:50])
     assert first.tobytes() == again.tobytes()
+
+
+def test_what_it_counts_itself_fades_like_all_counts() -> None:
+    town = Town(300, "phishing", np.arange(5, 300, 29), contains=True)
+    town.doors.state["quarantined"][:60] = True
+    hunter = threat_hunter.begin(300)
+    received, bad_links = np.zeros(300), np.zeros(300)
+    for _ in range(110):
+        town.happens()
+        bad = hunter.links.bad >= THRESHOLD if hunter.links.bad.size else np.zeros(LINKS, dtype=np.bool_)
+        (sends,) = town.doors.of_tick("send")
+        allowed, link = sends.answers.allowed, sends.column("link")
+        received = received * FADE + np.bincount(sends.column("recipient")[allowed], minlength=300)
+        rows = (link >= 0) & bad[link]
+        # Messages with a bad link count when they are denied, too.
+        bad_links = bad_links * FADE + np.bincount(sends.column("principal")[rows], minlength=300)
+        threat_hunter.tick(hunter, town.view(Name.HUNTER))
+        town.passes()
+    assert hunter.received == pytest.approx(received)
+    assert hunter.bad_links == pytest.approx(bad_links)
+    assert bad_links[:60].max() > 1.0
 
 
 @pytest.mark.parametrize("members", [1, 2, 5])
