@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, isnan, nan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,16 @@ def test_measures_are_told_apart() -> None:
     assert len(set(NAMES)) == len(MEASURES) == len(BY_NAME)
     with pytest.raises(ValueError, match="missing: \\['alarms'\\]; unknown: \\['alarm'\\]"):
         row({**{n: 0.0 for n in NAMES if n != "alarms"}, "alarm": 1.0})
+
+
+def test_the_document_has_them_all() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "simulator.md").read_text(encoding="utf-8")
+    for m in MEASURES:
+        note = "; *hindsight*" if m.hindsight else ""
+        assert f"| `{m.name}` | {m.unit} | {m.meaning}{note} |" in text
+    for metric in METRICS:
+        stem = metric.name.removesuffix("_p90").removesuffix("_p99").removesuffix("_p50")
+        assert f"`{metric.name}`" in text or f"`{stem}_p50`" in text, metric.name
 
 
 def test_rows_and_columns() -> None:
