@@ -170,6 +170,32 @@ def test_a_step_that_does_not_help_falls_back_and_goes_to_a_human() -> None:
     assert any("tightened" in text for text in eco.texts())
 
 
+def test_the_fallback_of_a_link_that_still_passes_is_an_emergency() -> None:
+    eco = attacked("phishing", 0.6, Subject.LINK, 5)
+    for _ in range(8):
+        eco.observed.link_senders[5] += 5
+        eco.run(1)
+    assert eco.kinds(0)[:3] == ["contained", "fell_back", "escalated"]
+    assert "block_link did not help" in " ".join(eco.texts())
+    assert eco.is_on("in_emergency")
+
+
+@pytest.mark.parametrize("thing", ["quarantine", "lower_reputation", "disable_skill"])
+def test_a_fallback_whose_target_is_not_known_is_left_out(thing: str) -> None:
+    eco = attacked("phishing", 0.6, Subject.LINK, 5)
+    text = shipped().replace('within = 4, otherwise = "emergency"', f'within = 4, otherwise = "{thing}"')
+    assert text != shipped()
+    eco.responder = incident_responder.begin(30, text)
+    before = eco.gateway.read("reputation").tolist()
+    for _ in range(8):
+        eco.observed.link_senders[5] += 5
+        eco.run(1)
+    assert eco.kinds(0)[:3] == ["contained", "fell_back", "escalated"]
+    assert not eco.gateway.read("quarantined").any()
+    assert not eco.gateway.read("disabled").any()
+    assert eco.gateway.read("reputation").tolist() == before
+
+
 def test_a_reputation_that_nobody_lowers_is_noticed() -> None:
     eco = attacked("sybil", 0.5)
     eco.tracks = False
