@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 from simulator import record
 from simulator.record import Change, Header, History, Record, RecordError
@@ -143,7 +144,10 @@ def state(folder: Path, header: Header, begin: Begin, until: int | None = None) 
     if place is None:
         return engine, History()
     history = record.read_history(place)
-    engine.load(place / "engine")
+    try:
+        engine.load(place / "engine")
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise RecordError(f"`{place}` cannot be read as a state: {error}") from None
     if engine.tick != record.tick_of(place) or len(history.rows) != engine.tick:
         raise RecordError(f"`{place}` is not the state after {record.tick_of(place)} ticks")
     return engine, history

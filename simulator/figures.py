@@ -36,7 +36,8 @@ def number(value: float) -> str:
 def figure(metric: Metric, value: float) -> str:
     """The number with its unit."""
     text = number(value)
-    return text if text in (NOTHING, "never") or not metric.unit else f"{text} {metric.unit}"
+    unit = "tick" if value == 1 and metric.unit == "ticks" else metric.unit
+    return text if text in (NOTHING, "never") or not unit else f"{text} {unit}"
 
 
 def interval(metric: Metric, found: Interval) -> str:

@@ -197,6 +197,22 @@ def test_a_damaged_record_is_told_as_such(tmp_path: Path) -> None:
         record.read(tmp_path / "a")
 
 
+@pytest.mark.parametrize("harm", ["cut", "nonsense", "other"])
+def test_a_damaged_state_is_told_as_such(tmp_path: Path, harm: str) -> None:
+    made(tmp_path / "a")
+    engine = tmp_path / "a" / "checkpoints" / "tick-60" / "engine"
+    match harm:
+        case "cut":
+            whole = (engine / "state.npz").read_bytes()
+            (engine / "state.npz").write_bytes(whole[: len(whole) // 2])
+        case "nonsense":
+            (engine / "state.json").write_text("{")
+        case _:
+            (engine / "state.json").write_text('{"tick": 60}')
+    with pytest.raises(RecordError, match="cannot be read as a state"):
+        carry_out.resume(tmp_path / "a", begin)
+
+
 def test_without_state_there_is_still_a_record(tmp_path: Path) -> None:
     run = made(tmp_path / "a", keep_state=False)
     assert not (tmp_path / "a" / "checkpoints").exists()

@@ -230,6 +230,7 @@ def test_numbers_as_people_read_them(value: float, text: str) -> None:
 def test_figures_have_units() -> None:
     assert figure(METRIC["resilience"], 97.25) == "97.2 %"
     assert figure(METRIC["recovery"], inf) == "never"
+    assert (figure(METRIC["recovery"], 1.0), figure(METRIC["recovery"], 2.0)) == ("1 tick", "2 ticks")
     assert interval(METRIC["recovery"], Interval(inf, nan, nan, 3, 2)) == "never (never in 2 of 5 runs)"
     assert interval(METRIC["resilience"], Interval(90.0, 88.0, 92.0, 5)) == "90 % (88 to 92)"
     assert change(METRIC["resilience"], Interval(2.0, 1.0, 3.0, 5)) == "+2 points (1 to 3)"
