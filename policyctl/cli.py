@@ -196,6 +196,7 @@ def run(arguments: list[str]) -> int:
     from policyctl import (  # noqa: F401
         cli_demo,
         cli_diff,
+        cli_emit,
         cli_enforce,
         cli_lockdown,
         cli_log,

@@ -1,0 +1,212 @@
+"""An action of the core to a function: guards that revert, loops over rolls, writes, an event.
+
+NOTE(order-of-writes): all writes of the core happen at once. In the function, bulk writes come first, and a point write
+whose value reads what an earlier one has changed gets that value computed before all of them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from policydsl.core.after import reads
+from policydsl.core.expr import Apply, Expr, Op, Ref, Space, conj, negate, select
+from policydsl.core.system import NOW, PRINCIPAL, Action, Guard, GuardKind, Write
+from policydsl.core.types import EntityType
+from runtime.solidity_expr import TIME, Block
+from runtime.solidity_layout import Layout, is_clock_guard
+from runtime.solidity_names import Unique, lower_camel
+
+INDENT = "    "
+_BREAK = re.compile(r" (?=(?:[?:]|&&|\|\||revert) )")
+
+
+def function_of(layout: Layout, action: Action, used: set[Op]) -> list[str]:
+    """The lines of the function, with what it says of itself; `used` collects the helpers that it calls."""
+    guards = [g for g in ordered(action) if not is_clock_guard(g.expr)]
+    writes = [w for w in action.writes if w.var in layout.places]
+    writes.sort(key=lambda w: not w.binders)
+    names = Unique()
+    arguments = {i.ref: names.take(lower_camel(i.name)) for i in action.inputs if i.name not in (PRINCIPAL, NOW)}
+    roots = [*(g.expr for g in guards), *(w.value for w in writes if not w.binders)]
+    block = Block(layout, names, roots, None, dict(arguments), used, names.take("time"))
+    for g in guards:
+        _guard(layout, block, g)
+    if writes:
+        block.lines.append("")
+    frozen = _frozen(block, writes)
+    for w in writes:
+        if w.binders:
+            _bulk(layout, block, w)
+        else:
+            _point(layout, block, w, frozen.get(w))
+    block.lines += ["", f"emit {layout.events[action.name]}({', '.join(_told(action, arguments))});"]
+    body = block.lines
+    if any(block.now in line for line in body):
+        body = [f"int256 {block.now} = {TIME};", *body]
+    shown = ", ".join(f"{layout.type(r.type)} {n}" for r, n in arguments.items())  # type: ignore[arg-type]
+    head = f"function {layout.functions[action.name]}({shown}) public {{"
+    return [*doc(action.doc), head, *(f"{INDENT}{x}" if x else "" for x in _tidy(body)), "}"]
+
+
+def event_of(layout: Layout, action: Action) -> str:
+    """The event that says that `action` was allowed; up to three individuals can be searched for."""
+    parts, indexed, names = [], 0, Unique()
+    for i in action.inputs:
+        if i.name == NOW:
+            continue
+        mark = isinstance(i.type, EntityType) and indexed < 3
+        indexed += mark
+        parts.append(f"{layout.type(i.type)}{' indexed' if mark else ''} {names.take(lower_camel(i.name))}")
+    return f"event {layout.events[action.name]}({', '.join(parts)});"
+
+
+def ordered(action: Action) -> list[Guard]:
+    """The guards in the order in which the first that fails gives the reason."""
+    order = list(GuardKind)
+    return sorted(action.guards, key=lambda g: order.index(g.kind))
+
+
+def rolled(layout: Layout, var: str, keys: tuple[Expr, ...], block: Block) -> list[str]:
+    """The lines that put on their rolls those who get a cell on which bulk writes depend."""
+    found = []
+    for k in keys:
+        if _depended_on(layout, var, k) and not _is_bound(k):
+            assert isinstance(k.type, EntityType)
+            found.append(f"{layout.enlist(k.type)}({block.text(k)});")
+    return found
+
+
+def _depended_on(layout: Layout, var: str, key: Expr) -> bool:
+    return isinstance(key.type, EntityType) and var in layout.rolls.get(key.type, ())
+
+
+def doc(text: str) -> list[str]:
+    """`text` as comments; an `@` would be a tag."""
+    return [f"/// {line.replace('@', '(at)')}".rstrip() for line in text.strip().splitlines()]
+
+
+def _is_bound(e: Expr) -> bool:
+    return isinstance(e, Ref) and e.space is Space.BOUND
+
+
+def _told(action: Action, arguments: dict[Ref, str]) -> list[str]:
+    return ["msg.sender" if i.name == PRINCIPAL else arguments[i.ref] for i in action.inputs if i.name != NOW]
+
+
+def _guard(layout: Layout, block: Block, guard: Guard) -> None:
+    test = block.text(negate(guard.expr))
+    block.lines.append(f"if ({test}) revert {layout.errors[guard.reason]}();")
+
+
+def _frozen(block: Block, writes: list[Write]) -> dict[Write, str]:
+    """Names for the values of point writes that read what a write before them has changed."""
+    found: dict[Write, str] = {}
+    done: set[str] = set()
+    for w in writes:
+        if not w.binders:
+            if reads(w.value, *w.keys) & done:
+                found[w] = block.name(w.value)
+                if w.keys:
+                    block.row(w.var, w.keys)
+                for key in w.keys:
+                    if isinstance(key, Apply) and _depended_on(block.layout, w.var, key):
+                        block.name(key)
+        done.add(w.var)
+    return found
+
+
+def _own(layout: Layout, w: Write) -> Expr:
+    variable = layout.places[w.var].var.ref
+    return select(variable, *w.keys) if w.keys else variable
+
+
+def _conditional(value: Expr, own: Expr) -> tuple[Expr, Expr]:
+    """`value` as what is written, and when: to leave a cell alone is not to write it."""
+    conditions: list[Expr] = []
+    while isinstance(value, Apply) and value.op is Op.ITE and own in value.args[1:]:
+        test, then, other = value.args
+        conditions.append(test if other is own else negate(test))
+        value = then if other is own else other
+    return conj(*conditions), value
+
+
+def _point(layout: Layout, block: Block, w: Write, frozen: str | None) -> None:
+    lines = rolled(layout, w.var, w.keys, block)
+    if frozen is not None:
+        block.lines += [*lines, f"{block.cell(w.var, w.keys)} = {block.encode(w.var, frozen)};"]
+        return
+    block.lines += [*lines, *_assignment(layout, block, w)]
+
+
+def _assignment(layout: Layout, block: Block, w: Write) -> list[str]:
+    own = _own(layout, w)
+    condition, value = _conditional(w.value, own)
+    if value is own:
+        return []
+    cell = block.cell(w.var, w.keys)
+    test = block.text(condition)
+    step = _increment(value, own)
+    if step is not None:
+        # A difference from the start moves by as much as the value does.
+        sign, by = step
+        line = f"{cell} {sign}= {block.text(by)};"
+    else:
+        line = f"{cell} = {block.encode(w.var, block.text(value))};"
+    if test == "true":
+        return [line]
+    return [f"if ({test}) {line}"] if len(test) + len(line) < 90 else [f"if ({test}) {{", f"{INDENT}{line}", "}"]
+
+
+def _increment(value: Expr, own: Expr) -> tuple[str, Expr] | None:
+    match value:
+        case Apply(op=Op.ADD, args=(a, b)) if a is own and not _mentions(b, own):
+            return "+", b
+        case Apply(op=Op.SUB, args=(a, b)) if a is own and not _mentions(b, own):
+            return "-", b
+        case _:
+            return None
+
+
+def _mentions(e: Expr, own: Expr) -> bool:
+    return bool(reads(e) & reads(own))
+
+
+def _bulk(layout: Layout, block: Block, w: Write) -> None:
+    (binder,) = w.binders
+    sort = binder.type
+    assert isinstance(sort, EntityType)
+    name = block.names.take(lower_camel(sort.name))
+    bound = {**block.bound, binder: name}
+    inner = Block(layout, block.names, (w.value,), block, bound, block.used, block.now)
+    lines = _assignment(layout, inner, w)
+    roll, count = layout.roll(sort), block.names.take("i")
+    block.lines += [
+        f"for (uint256 {count} = 0; {count} < {roll}.length; ++{count}) {{",
+        f"{INDENT}{layout.type(sort)} {name} = {roll}[{count}];",
+        *(f"{INDENT}{line}" for line in (*inner.lines, *lines)),
+        "}",
+    ]
+
+
+def _tidy(lines: list[str]) -> list[str]:
+    """No blank line at the start, nor two in a row, and no line that is too long."""
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept += wrapped(line)
+    return kept
+
+
+def wrapped(line: str, most: int = 108) -> list[str]:
+    """`line`, broken before operators where it is too long."""
+    if len(line) <= most:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())] + INDENT
+    pieces = _BREAK.split(line)
+    found = [pieces[0]]
+    for piece in pieces[1:]:
+        if len(found[-1]) + len(piece) + 1 <= most:
+            found[-1] += f" {piece}"
+        else:
+            found.append(indent + piece)
+    return found
