@@ -22,9 +22,7 @@ from simulator.record import Record
 
 Floats = NDArray[np.float64]
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#6E6E6E",
-)  # fmt: skip
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#6E6E6E"
 POINTS = 200
 """Points of a line; each is a mean over as many ticks as it takes."""
 LATELY = 50

@@ -13,7 +13,6 @@ from simulator.scenario import ScenarioError
 from simulator.sweep_plan import Varied
 
 Floats = NDArray[np.float64]
-DESIGNS = ("morris", "saltelli")
 LEVELS = 4
 
 

@@ -18,7 +18,6 @@ from simulator.scenario import UNITS, Scenario, ScenarioError, fields_of, from_d
 
 Floats = NDArray[np.float64]
 Ranges = Mapping[str, tuple[int | None, int | None]]
-METHODS = ("lhs", "sobol", "random")
 _RANGE = re.compile(r"\s*(\S+?)\s*\.\.\s*(\S+)\s*")
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
 
