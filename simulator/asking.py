@@ -29,7 +29,7 @@ def ask(
     ledger.add("service_kept", effects.answered)
     wanted = behaviour.intents(scenario, world, around)
     _vote(world, gateway, ledger, wanted.votes)
-    _signal(world, gateway, ledger, wanted.signals)
+    _signal(world, gateway, around, ledger, wanted.signals)
     leaked = _use(world, gateway, around, ledger, wanted.user, wanted.skill)
     ledger.add("secrets_leaked", leaked + effects.leaked)
     sent = _send(world, gateway, wanted.sends)
@@ -53,10 +53,10 @@ def _vote(world: World, gateway: Gateway, ledger: Ledger, votes: Votes) -> None:
         ledger.add("votes", counted.count)
 
 
-def _signal(world: World, gateway: Gateway, ledger: Ledger, signals: Signals) -> None:
+def _signal(world: World, gateway: Gateway, around: Surroundings, ledger: Ledger, signals: Signals) -> None:
     given = gateway.ask("signal", principal=signals.sender, channel=signals.channel, strength=signals.strength)
     ledger.add("signals", given.count)
-    swarm.deposit(world.swarm, signals.channel[given.allowed], signals.strength[given.allowed])
+    swarm.deposit(world.swarm, around, signals.channel[given.allowed], signals.strength[given.allowed])
     world.observed.add("signals", signals.sender[given.allowed])
 
 

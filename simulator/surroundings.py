@@ -15,6 +15,8 @@ from simulator.scenario import Scenario
 from simulator.world import Bools, Ids, World
 
 VOTING_OPEN = "VotingOpen"
+HIGHEST = 3
+"""The highest level of threat."""
 MORE_TRUST = 5
 """So much more trust a skill needs for each level of threat, says the policy."""
 
@@ -46,6 +48,8 @@ class Surroundings:
     """What each bot's vote on each proposal is worth."""
     representative: Ids
     """Who votes for each member, or -1."""
+    alertness: int
+    """The level of threat, and the highest in an emergency, as the policy has it."""
     trusted: int
     """The trust that a skill needs by now."""
 
@@ -56,7 +60,7 @@ def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Ca
     everybody = np.arange(members, dtype=np.int64)
     quarantined = gateway.read("quarantined")[:members]
     reachable = np.flatnonzero(~quarantined) if quarantined.any() else everybody
-    alertness = 3 if gateway.read("in_emergency") else int(gateway.read("threat_level"))
+    alertness = HIGHEST if gateway.read("in_emergency") else int(gateway.read("threat_level"))
     trusted = gateway.parameter("MIN_TRUST") + MORE_TRUST * alertness
     live = np.flatnonzero((gateway.read("trust") >= trusted) & ~gateway.read("disabled"))
     voting = np.flatnonzero(gateway.read("stage") == gateway.case("stage", VOTING_OPEN))
@@ -75,5 +79,6 @@ def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Ca
         gateway.read("ballot"),
         gateway.read("snapshot"),
         gateway.read("representative.value")[:members],
+        alertness,
         trusted,
     )

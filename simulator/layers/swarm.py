@@ -11,13 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.surroundings import Surroundings
+from simulator.agents.stigmergy import adapted, deposited, evaporated, responses
+from simulator.surroundings import HIGHEST, Surroundings
 from simulator.world import Bools, Floats, Ids, Swarm
 
-EVAPORATION = 0.8
-"""What is left of a signal after a tick."""
-STRONGEST = 1_000.0
-"""No channel gets louder than this, whoever shouts."""
 SPELL = 40
 """Ticks for which work goes on turning up in one place."""
 RARITY = 25
@@ -41,24 +38,25 @@ def turn_up(swarm: Swarm, around: Surroundings) -> None:
     swarm.demand = np.where(swarm.lasting > 0, max(1.0, LOAD * len(around.everybody)), 0.0)
 
 
-def deposit(swarm: Swarm, channel: Ids, strength: Ids) -> None:
-    """Signals that were allowed add up."""
-    found = np.bincount(channel, weights=strength.astype(np.float64), minlength=len(swarm.strength))
-    swarm.strength = np.minimum(swarm.strength + found, STRONGEST)
+def deposit(swarm: Swarm, around: Surroundings, channel: Ids, strength: Ids) -> None:
+    """Signals that were allowed add up, those of an alert ecosystem more."""
+    swarm.strength = deposited(swarm.strength, channel, adapted(strength, around.alertness / HIGHEST))
 
 
 def respond(swarm: Swarm, around: Surroundings, sensitivity: Floats, free: Bools) -> Work:
-    """Free bots follow the signals, in proportion to their strength; then the signals evaporate."""
-    total = float(np.cumsum(swarm.strength)[-1])
+    """Each free bot turns to one channel, the stronger the likelier, and follows it or does not."""
     demand = float(np.cumsum(swarm.demand)[-1])
+    loudest = float(swarm.strength.max())
     work = Work(demand, 0.0)
-    if total > 0:
+    if loudest > 0:
         idle = np.flatnonzero(free)
-        # Half of the bots answer a channel of strength 100, those that are sensitive sooner.
-        urge = total / (100.0 + total)
-        coming = idle[around.draw("respond").uniform(idle) < urge * sensitivity[idle]]
-        where = np.searchsorted(np.cumsum(swarm.strength), around.draw("where").uniform(coming) * total, side="right")
-        came = np.bincount(np.minimum(where, len(swarm.strength) - 1), minlength=len(swarm.strength))
+        # Those who would not even follow the loudest channel need not look which one it is.
+        willing = idle[around.draw("respond").uniform(idle) < responses(loudest, sensitivity[idle])]
+        ends = np.cumsum(swarm.strength)
+        where = np.searchsorted(ends, around.draw("where").uniform(willing) * ends[-1], side="right")
+        where = np.minimum(where, len(ends) - 1)
+        follows = around.draw("follow").uniform(willing) * loudest < swarm.strength[where]
+        came = np.bincount(where[follows], minlength=len(ends))
         work = Work(demand, float(np.cumsum(np.minimum(came, swarm.demand))[-1]))
-    swarm.strength = swarm.strength * EVAPORATION
+    swarm.strength = evaporated(swarm.strength)
     return work
