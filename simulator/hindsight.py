@@ -19,6 +19,8 @@ from simulator.world import NOBODY, Bools, Ids, Kind, World
 
 ALARMS = ("alarm", "detected")
 """The kinds of happenings that say that something is held to be bad."""
+SUBJECTS = ("bot", "skill", "link")
+"""What an alarm can be about. A campaign is a name for several of them."""
 CLOSING = ("close", "decide")
 """The actions that close an incident."""
 
@@ -98,7 +100,7 @@ def of_happenings(ledger: Ledger, world: World, happenings: list[Happening], gat
     """Counts alarms and incidents, and what was denied."""
     counts = ledger.counts
     for h in happenings:
-        if h.kind in ALARMS:
+        if h.kind in ALARMS and h.subject in SUBJECTS:
             counts["alarms"] += 1
             counts["alarms_false"] += not _is_harmful(world, h)
     for one in gateway.asked:
