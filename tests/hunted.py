@@ -193,6 +193,13 @@ class Town:
         right = self.draw("judge").uniform(voters) < self.accuracy[voters]
         if self.attack == "collusion":
             right &= ~np.isin(voters, self.striking)
+        if self.attack == "wrecking" and self.striking.size:
+            # Wreckers vote in every tick.
+            more = self.striking
+            theirs = self.tick // 10 - self.draw("wreck").below(more, min(10, self.tick // 10 + 1))
+            voters, proposal = np.concatenate([voters, more]), np.concatenate([proposal, theirs])
+            good = (proposal * 7919) % 10 < 7
+            right = np.concatenate([right, np.zeros(more.size, dtype=np.bool_)])
         # Who votes twice on one proposal changes nothing, and that would be denied.
         allowed = np.ones(voters.size, dtype=np.bool_)
         self._ask("vote", allowed, principal=voters, proposal=proposal, support=good == right)

@@ -200,6 +200,14 @@ def test_a_colluder_who_was_let_out_and_is_reformed_is_left_alone() -> None:
     assert again == []
 
 
+def test_a_ring_that_votes_on_everything_is_no_majority() -> None:
+    town = Town(400, "wrecking", np.arange(0, 400, 4), begins=20)
+    run(town, 200)
+    accused = {a.number for a in town.alerts}
+    assert accused <= set(town.attackers.tolist())
+    assert len(accused) >= 90
+
+
 def test_who_is_in_quarantine_is_left_alone() -> None:
     town = Town(600, "spam", [41, 42])
     town.doors.state["quarantined"][41] = True

@@ -269,6 +269,9 @@ def test_cohorts_are_beyond_chance() -> None:
     share, lift, _, _ = detectors_cohorts.inside(cohorts, np.array([150, 151]), np.array([2.0, 2.0]), joined.size)
     assert share.tolist() == [0.25, 0.0]
     assert lift[0] > lift[1]
+    # Who joined first did not join together with those who were there.
+    detectors_cohorts.watch(cohorts, joined, np.array([100]), np.array([3]), np.array([True]))
+    assert cohorts.inner[100] == 0.0
 
 
 def test_pardons_take_off_what_was_and_leave_what_comes() -> None:
