@@ -274,6 +274,20 @@ def test_cohorts_are_beyond_chance() -> None:
     assert cohorts.inner[100] == 0.0
 
 
+def test_circles_are_messages_to_the_loud_that_were_allowed_and_they_fade() -> None:
+    cohorts = detectors_cohorts.Cohorts()
+    detectors_cohorts.grow(cohorts, 4)
+    cohorts.loud[[1, 2]] = True
+    joined, senders, recipients = np.zeros(4, dtype=np.int64), np.array([1, 1, 1, 0]), np.array([2, 3, 2, 1])
+    allowed = np.array([True, True, False, True])
+    for _ in range(2):
+        detectors_cohorts.watch(cohorts, joined, senders, recipients, allowed)
+    assert cohorts.circle.tolist() == pytest.approx([1 + FADE, 1 + FADE, 0.0, 0.0])
+    _, _, circle, lift = detectors_cohorts.inside(cohorts, np.array([0, 1]), np.array([2.0, 4.0]), 4)
+    assert circle.tolist() == pytest.approx([(1 + FADE) / 4, (1 + FADE) / 6])
+    assert lift.tolist() == pytest.approx([(1 + FADE) / 4 / 0.55, (1 + FADE) / 6 / 0.55])
+
+
 def test_pardons_take_off_what_was_and_leave_what_comes() -> None:
     rates = np.full((len(ROWS), 2), 8.0)
     pardons = detectors_pardons.pardon(detectors_pardons.Pardons(), 100, np.array([9, 4]), rates)
