@@ -87,10 +87,14 @@ class Frontier:
 
 def root_of(leaves: Iterable[bytes]) -> bytes:
     """The root of the tree over records with these leaf hashes."""
-    tree = Frontier()
-    for leaf in leaves:
-        tree.append_hash(leaf)
-    return tree.root()
+    level = list(leaves)
+    if not level:
+        return EMPTY
+    while len(level) > 1:
+        # A node without a partner goes up as it is: that is where the RFC splits a tree that is not full.
+        left_over = level[-1:] if len(level) % 2 else []
+        level = [sha256(b"\x01" + a + b).digest() for a, b in zip(level[::2], level[1::2])] + left_over
+    return level[0]
 
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:

@@ -111,7 +111,7 @@ def _parts(state: Tracker, observed: Observed, members: int) -> tuple[Floats, Fl
 
 def root(reputation: NDArray[np.int64]) -> str:
     """The Merkle root over all reputations: a leaf for each bot, in the order of their numbers."""
-    return root_of(leaf_hash(leaf(bot, score)) for bot, score in enumerate(reputation.tolist())).hex()
+    return root_of([leaf_hash(leaf(bot, score)) for bot, score in enumerate(reputation.tolist())]).hex()
 
 
 def leaf(bot: int, score: int) -> bytes:
