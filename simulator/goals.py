@@ -62,7 +62,7 @@ def harmful_uses(scenario: Scenario, columns: Columns) -> float:
 
 def taken_over(scenario: Scenario, columns: Columns) -> float:
     """The largest share of the honest bots that was under control."""
-    return _share(float(columns["compromised"].max()), _honest(scenario))
+    return _share(float(columns["compromised"].max(initial=0.0)), _honest(scenario))
 
 
 def secrets(scenario: Scenario, columns: Columns) -> float:
@@ -177,7 +177,10 @@ def scenario_of(kind: str, *settings: str, agents: bool = True) -> Scenario:
 
 
 def outcomes(scenario: Scenario, columns: Columns) -> tuple[Outcome, ...]:
-    """How far the attacks got that a scenario has. Where several have one goal, nobody knows whose doing it was."""
+    """How far the attacks got that a scenario has. Where several have one goal, nobody knows whose doing it was; before
+    an attack has begun there is nothing to say."""
+    if len(columns["delivered"]) <= scenario.attack_begins:
+        return ()
     kinds = [k for k, weight in scenario.mix.model_dump().items() if weight > 0 and scenario.malicious > 0]
     if scenario.skills.malicious > 0 and not kinds:
         kinds = [SKILL]

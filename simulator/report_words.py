@@ -7,6 +7,7 @@ from math import isinf, isnan
 import numpy as np
 
 from simulator.figures import number, plural
+from simulator.goals import outcomes
 from simulator.measures import total
 from simulator.record import Record
 from simulator.scenario import AGENTS, Scenario
@@ -33,7 +34,8 @@ def setting(scenario: Scenario) -> str:
 
 def story(record: Record) -> list[str]:
     """What became of it."""
-    return [s for s in (_service(record), _harm(record), _agents(record), _decisions(record), _consensus(record)) if s]
+    said = (_service(record), _harm(record), _goals(record), _agents(record), _decisions(record), _consensus(record))
+    return [s for s in said if s]
 
 
 def _sum(record: Record, name: str) -> float:
@@ -69,6 +71,18 @@ def _harm(record: Record) -> str:
     if record.metrics["leaked"] > 0:
         extra.append(f"{plural(record.metrics['leaked'], 'secret')} got out")
     return text + (f"; {' and '.join(extra)}." if extra else ".")
+
+
+def _goals(record: Record) -> str:
+    """What the attackers wanted, and how far they got."""
+    found = {(o.goal.text, o.goal.unit): o for o in outcomes(record.header.scenario, record.columns)}
+    said: list[str] = []
+    for reached, begin in ((True, "The attackers got what they wanted"), (False, "They did not get what they wanted")):
+        those = [f"{o.goal.text} ({number(o.got)} {o.goal.unit})" for o in found.values() if o.reached is reached]
+        if those:
+            begin = begin if said or reached else "The attackers did not get what they wanted"
+            said.append(f"{begin}: {'; '.join(those)}.")
+    return " ".join(said)
 
 
 def _agents(record: Record) -> str:
