@@ -226,6 +226,19 @@ def test_suspicion_that_has_passed_raises_no_alarm() -> None:
     assert hunter.above.max() <= 1
 
 
+def test_an_alarm_is_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    town = Town(600)
+    hunter = run(town, 60)
+    hunter.above[:] = 100
+    score = threat_hunter.score
+    for threat, raised in ((THRESHOLD - 0.01, False), (THRESHOLD, True)):
+        monkeypatch.setattr(
+            threat_hunter, "score", lambda *a, t=threat: score(*a)._replace(threat=np.full(a[2].size, t))
+        )
+        run(town, 1, hunter)
+        assert bool(town.doors.raised) is raised
+
+
 def test_where_many_stand_out_each_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     town = Town(600)
     hunter = run(town, 60)
