@@ -1,0 +1,252 @@
+"""The layers of the twin: proposals, delegation, the first committee, signals, amendments; and what hindsight says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.agents.base import Happening
+from simulator.engine import Engine, begin
+from simulator.governing import Layers, govern
+from simulator.hindsight import Ledger, area, of_happenings
+from simulator.layers import meta, protocol, swarm
+from simulator.layers.meta import Meta, consider, watch
+from simulator.network import HIGH, LOW, Network
+from simulator.random_streams import Draw
+from simulator.recovery import repair
+from simulator.surroundings import Surroundings, look
+from simulator.world import NOBODY, Kind
+from tests.twins import course, small
+
+
+def around(engine: Engine) -> Surroundings:
+    engine.gateway.begin(engine.tick * engine.scenario.tick_ms)
+    return look(engine.scenario, engine.state.world, engine.gateway, engine.tick, engine._draw)
+
+
+def ran(ticks: int, *settings: str) -> Engine:
+    scenario = small("normal_operation", *settings)
+    engine = begin(scenario, scenario.seed)
+    for _ in range(ticks):
+        engine.step()
+    return engine
+
+
+def test_every_proposal_takes_the_way_of_the_lifecycle() -> None:
+    run = course("normal_operation", "proposal_rate=0.5")
+    gateway, box = run.engine.gateway, run.engine.state.layers.community
+    stage = gateway.read("stage")[: len(run.engine.state.world.proposals.proposer)]
+    names = next(v.type for v in gateway.enforcers[0].system.state if v.name == "stage").cases  # type: ignore[union-attr]
+    found = {names[s] for s in np.unique(stage).tolist()}
+    assert {"VotingOpen", "Settled"} <= found
+    assert "Unwritten" not in found
+    # What the community thinks of each is what the policy says.
+    assert {names[s] for s in stage[box.voting].tolist()} == {"VotingOpen"}
+    assert {names[s] for s in stage[box.waiting].tolist()} <= {"Approved"}
+    assert {names[s] for s in stage[box.watched].tolist()} <= {"Monitoring"}
+    everywhere = [*box.voting, *box.waiting, *box.watched]
+    assert len(set(everywhere)) == len(everywhere)
+
+
+def test_decisions_are_later_than_the_vote_and_the_timelock() -> None:
+    run = course("normal_operation", "proposal_rate=0.5")
+    decided = [d for t in run.ticks for d in t.decided]
+    assert len(decided) > 10
+    params = run.engine.gateway.params
+    least = int(params["VOTING_PERIOD"]) + int(params["TIMELOCK"])
+    assert all(executed - submitted >= least for _, submitted, executed in decided)
+    assert len({number for number, *_ in decided}) == len(decided)
+
+
+def test_delegated_votes_are_counted_once_and_can_be_taken_back() -> None:
+    run = course("normal_operation", "community.delegation=0.5", "proposal_rate=0.5")
+    tallies = run.engine.gateway.tallies
+    assert tallies["vote_for"][0] > 100
+    assert tallies["revoke"][0] > 0
+    assert tallies["delegate"][0] > 100
+    counted = run.engine.gateway.read("counted")
+    assert counted.max() == 1
+    # Who has a representative does not vote in person.
+    chosen = run.engine.gateway.read("representative.value")[:300]
+    assert (run.engine.state.world.bots.favourite[chosen != NOBODY] == chosen[chosen != NOBODY]).all()
+
+
+@pytest.mark.parametrize("traitors", [0, 1, 2])
+def test_the_first_committee_bears_a_third(traitors: int) -> None:
+    members = list(range(7))
+    byzantine = np.arange(7) < traitors
+    found = protocol.agree(members, Network(LOW), Draw(1, 0, 0, "x"), ["execute 1", "set QUORUM 5"], byzantine, 4000)
+    assert found.violations == 0
+    assert found.took is not None
+    assert found.took > 0
+
+
+def test_a_committee_of_traitors_decides_nothing_good() -> None:
+    found = protocol.agree(list(range(4)), Network(HIGH), Draw(1, 0, 0, "x"), ["execute 1"], np.ones(4, np.bool_), 0)
+    assert found.took is None
+    assert protocol.agree([], Network(LOW), Draw(1, 0, 0, "x"), ["a"], np.ones(0, np.bool_), 0).took is None
+
+
+def test_whoever_has_no_reputation_is_not_elected() -> None:
+    reputation = np.array([0, 5, 5, 5, 5, 0, 5, 5, 5])
+    chosen = protocol.elected(Draw(1, 0, 0, "x"), np.arange(9), reputation, 2)
+    assert sorted(chosen) == [1, 2, 3, 4, 6, 7, 8]
+    fewer = protocol.elected(Draw(1, 0, 0, "x"), np.arange(5), np.array([1, 1, 1, 1, 0]), 2)
+    assert sorted(fewer) == [0, 1, 2, 3]
+    assert protocol.elected(Draw(1, 0, 0, "x"), np.arange(3), np.ones(3, np.int64), 1) == []
+
+
+def test_without_coordination_the_first_committee_decides() -> None:
+    run = course("normal_operation", "agents=[]", "proposal_rate=0.5")
+    found = run.engine.state.layers.protocol
+    assert len(found.committee) == run.engine.scenario.committee
+    assert run.total("executed") > 0
+    assert run.total("consensus_decisions") > 0
+    assert run.total("consensus_ms") > 0
+
+
+def test_bots_go_where_the_work_is() -> None:
+    """With signals nearly everything is served, without them nothing."""
+    loud = course("normal_operation", "malicious=0.0")
+    mute = course("normal_operation", "malicious=0.0", "activity.signal=0.0")
+    assert loud.total("demand") > 100
+    assert loud.total("demand_served") > 0.8 * loud.total("demand")
+    assert mute.total("demand_served") == 0
+
+
+def test_signals_are_bounded_and_evaporate() -> None:
+    engine = ran(5)
+    here = around(engine)
+    found = engine.state.world.swarm
+    channel = np.zeros(10_000, np.int64)
+    swarm.deposit(found, here, channel, np.full(10_000, 100))
+    assert found.strength[0] == 100
+    for _ in range(200):
+        swarm.respond(found, here, np.ones(300), np.zeros(300, np.bool_))
+    assert not found.strength.any()
+
+
+def test_no_more_is_served_than_is_asked_for() -> None:
+    engine = ran(5)
+    here, found = around(engine), engine.state.world.swarm
+    found.demand[:] = [3, 0, 0, 5]
+    found.strength[:] = [100, 0, 0, 100]
+    work = swarm.respond(found, here, np.ones(300), np.ones(300, np.bool_))
+    assert (work.demand, work.served) == (8, 8)
+    found.strength[:] = [0, 100, 0, 0]
+    assert swarm.respond(found, here, np.ones(300), np.ones(300, np.bool_)).served == 0
+
+
+def test_urgency_makes_signals_stronger() -> None:
+    engine = ran(5)
+    here, found = around(engine), engine.state.world.swarm
+    one = np.zeros(1, np.int64)
+    swarm.deposit(found, replace(here, alertness=0), one, np.array([20]))
+    calm = found.strength[0]
+    swarm.deposit(found, replace(here, alertness=3), one + 1, np.array([20]))
+    assert (calm, found.strength[1]) == (20, 40)
+
+
+RANGES = {"QUORUM": (1, 1_000)}
+
+
+@pytest.mark.parametrize(
+    ("seen", "quorum", "expected"),
+    [
+        ((10, 0, 2, 4), 400, 800),  # four of six executed proposals did harm: more have to agree
+        ((10, 0, 2, 4), 700, 1_000),  # but never beyond what is proved
+        ((10, 0, 2, 4), 1_000, None),
+        ((0, 10, 0, 0), 400, 200),  # nothing passes
+        ((0, 10, 0, 0), 1, None),
+        ((10, 0, 6, 0), 400, None),  # all is well
+        ((0, 3, 0, 0), 400, None),  # too little to tell
+    ],
+)
+def test_what_the_meta_layer_proposes(seen: tuple[int, int, int, int], quorum: int, expected: int | None) -> None:
+    found = Meta()
+    watch(found, *seen)
+    assert consider(found, meta.WINDOW - 1, {"QUORUM": quorum}, RANGES) is None
+    amendment = consider(found, meta.WINDOW, {"QUORUM": quorum}, RANGES)
+    assert (amendment.value if amendment else None) == expected
+    assert consider(found, meta.WINDOW + 1, {"QUORUM": quorum}, RANGES) is None
+
+
+def test_an_amendment_comes_into_force_when_the_committee_agrees() -> None:
+    run = course("normal_operation", "ticks=320", "QUORUM=1000000", "proposal_rate=0.5")
+    assert run.total("amendments") >= 1
+    assert run.engine.gateway.parameter("QUORUM") < 1_000_000
+    assert any(h.kind == "amendment" for h in run.happenings)
+
+
+def test_nothing_is_executed_that_nobody_asked_for() -> None:
+    engine = ran(30, "agents=[]")
+    here, layers = around(engine), Layers()
+    layers.protocol.waiting = ["execute 999999", "set QUORUM 5"]
+    engine.gateway.grow("Proposal", 1_000_064)
+    none = np.full(1_000_000, -1, np.int64)
+    proposals = engine.state.world.proposals
+    for name in ("ready", "executed", "submitted"):
+        kept = getattr(proposals, name)
+        setattr(proposals, name, np.concatenate([kept, none]))
+    proposals.good = np.concatenate([proposals.good, none < 0])
+    args = engine.scenario, layers, engine.state.world, engine.gateway, engine.network
+    honest = np.zeros(300, np.bool_)
+    decided = govern(*args, replace(here, tick=40), Ledger(), engine.who.reviewer, None, honest)
+    assert decided.executed == ()
+    assert decided.amendments == (("QUORUM", 5),)
+
+
+def test_owners_repair_what_humans_have_confirmed() -> None:
+    engine = ran(5)
+    gateway, world = engine.gateway, engine.state.world
+    world.bots.taken_over[[3, 4]] = True
+    world.bots.kind[[3, 4]] = Kind.HONEST
+    hunter, responder, human = 300 + 1, 300 + 2, engine.who.reviewer
+    here = around(engine)
+    assert not len(repair(world, gateway, here, human))
+    for bot in (3, 4):
+        assert gateway.may("raise_alarm", principal=hunter, suspect=bot)
+        assert gateway.may("quarantine", principal=responder, suspect=bot)
+    assert gateway.may("confirm", principal=human, suspect=3)
+    repaired = {
+        b
+        for n in range(2_000)
+        for b in repair(world, gateway, replace(here, draw=lambda s, n=n: Draw(n, 0, 0, s)), human)
+    }
+    assert repaired == {3}
+    assert gateway.read("quarantined")[[3, 4]].tolist() == [False, True]
+    assert world.bots.taken_over[[3, 4]].tolist() == [False, True]
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=2, max_size=40))
+def test_area_is_the_share_of_pairs_in_the_right_order(scored: list[tuple[int, bool]]) -> None:
+    score, bad = np.array([s for s, _ in scored]), np.array([b for _, b in scored])
+    pairs = [(g > b) + (g == b) / 2 for g in score[~bad] for b in score[bad]]
+    found = area(score, bad)
+    assert np.isnan(found) if not pairs else found == pytest.approx(sum(pairs) / len(pairs))
+
+
+def test_false_alarms_are_those_about_the_harmless() -> None:
+    engine = ran(2, "malicious=0.1")
+    bad = int(np.flatnonzero(engine.state.world.malicious)[0])
+    good = int(np.flatnonzero(~engine.state.world.malicious)[0])
+    link = engine.state.world.links.benign
+
+    def alarm(subject: str, number: int, kind: str = "alarm") -> Happening:
+        return Happening(1, 1000, "x", kind, "", -1, subject, number)
+
+    told = [
+        alarm("bot", bad),
+        alarm("bot", good),
+        alarm("link", link, "detected"),
+        alarm("link", link - 1, "detected"),
+        alarm("campaign", 3, "detected"),
+        alarm("bot", good, "policy"),
+    ]
+    ledger = Ledger()
+    of_happenings(ledger, engine.state.world, told, engine.gateway)
+    assert (ledger.counts["alarms"], ledger.counts["alarms_false"]) == (4, 2)
