@@ -1,14 +1,14 @@
 // Contracts beside this file to artifacts: the ABI, the bytecode, and the compiler and settings that make it again.
 //
-//   npm install && node compile.js [DIRECTORY]      writes to DIRECTORY, or to artifacts/ beside this file
+//   npm install && node compile.js [TO [FROM]]      the directories: artifacts/ and the one of this file by default
 //
 // Needs Node 20 or newer and the package `solc` in the version that package.json names. Never looks at the network.
 const fs = require("fs");
 const path = require("path");
 const solc = require("solc");
 
-const here = __dirname;
-const out = process.argv[2] || path.join(here, "artifacts");
+const out = process.argv[2] || path.join(__dirname, "artifacts");
+const here = process.argv[3] || __dirname;
 const LIMIT = 24576; // bytes of a contract: EIP-170
 
 const settings = {

@@ -17,7 +17,7 @@ from runtime.solidity_action import INDENT, doc, event_of, function_of, wrapped
 from runtime.solidity_check import UnsupportedError, gaps_of
 from runtime.solidity_expr import Block
 from runtime.solidity_layout import Layout, Place, at_stranger, is_clock_guard, is_zero, kept, layout_of
-from runtime.solidity_names import Unique, lower_camel, upper_camel
+from runtime.solidity_names import Unique, lower_camel
 
 PRAGMA = "^0.8.24"
 MOST = 500
@@ -62,7 +62,6 @@ def to_solidity(system: System, *, proved: bool = True, most: int = MOST) -> Con
     if gaps:
         raise UnsupportedError(gaps)
     layout = layout_of(system, _rolls(system))
-    name = upper_camel(system.name.rpartition(".")[2]) or "Policy"
     used: set[Op] = set()
     functions = [function_of(layout, a, used) for a in system.actions]
     parts = [
@@ -77,9 +76,9 @@ def to_solidity(system: System, *, proved: bool = True, most: int = MOST) -> Con
         *(_HELPERS[op].splitlines() for op in _HELPERS if op in used),
     ]
     body = "\n\n".join("\n".join(f"{INDENT}{x}" if x else "" for x in part) for part in parts if part)
-    text = f"{_head(system, proved)}\ncontract {name} {{\n{body}\n}}\n"
+    text = f"{_head(system, proved)}\ncontract {layout.contract} {{\n{body}\n}}\n"
     return Contract(
-        name,
+        layout.contract,
         text,
         dict(layout.functions),
         {v: p.getter for v, p in layout.places.items()},

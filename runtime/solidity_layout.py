@@ -37,6 +37,7 @@ class Layout:
     """How everything is called and stored. `rolls` gives the variables on which bulk writes over a sort depend."""
 
     system: System
+    contract: str
     addresses: frozenset[EntityType]
     keys: frozenset[EntityType]
     places: dict[str, Place]
@@ -162,6 +163,7 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
     addresses |= {v.keys[0] for v in system.state if v.origin is Origin.GROUP}
     sorts = frozenset(s for s in addresses if isinstance(s, EntityType))
     names, members = Unique(), Unique()
+    contract = names.take(upper_camel(system.name.rpartition(".")[2]) or "Policy")
     enums: dict[Scalar, str] = {t: names.take(upper_camel(t.name)) for t in _enums(system)}
     rows: dict[str, tuple[EntityType, ...]] = {}
     by_keys: dict[tuple[EntityType, ...], str] = {}
@@ -187,6 +189,7 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
                 errors[g.reason] = names.take(upper_camel(g.reason) or "Denied")
     return Layout(
         system,
+        contract,
         sorts,
         frozenset(k for v in variables for k in v.keys),
         places,

@@ -10,7 +10,7 @@ _RESERVED = frozenset(
         """abstract address after alias anonymous apply as assembly assert auto block bool break byte bytes bytes32
         calldata case catch constant constructor continue contract copyof days default define delete do else emit enum
         error ether event external fallback false final fixed for from function gasleft global gwei hex hours if
-        immutable implements import in indexed inline int int256 interface internal is keccak256 let library macro
+        immutable implements import in indexed inline int int256 interface internal is keccak256 leave let library macro
         mapping match memory minutes modifier msg mutable new now null of override partial payable pragma private
         promise public pure receive reference relocatable require return returns revert sealed seconds selfdestruct
         sizeof static storage string struct super supports switch this throw true try tx type typedef typeof ufixed
