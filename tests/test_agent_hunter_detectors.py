@@ -193,6 +193,23 @@ def test_who_is_always_in_the_minority_is_found_with_his_partners() -> None:
     assert detectors_votes.dissenters(votes, 200)[0].tolist() == [30, 33]
 
 
+def test_what_others_want_is_told_by_those_who_vote_no_more_than_usual() -> None:
+    ring = np.arange(120)
+    votes = voting(200, 2 * SLOTS, ring, np.random.default_rng(8))
+    # They are most of the voters, so everybody else seems to dissent.
+    assert not np.isin(ring, detectors_votes.dissenters(votes, 200)[0]).any()
+    votes = detectors_votes.Votes()
+    detectors_votes.grow(votes, 200)
+    votes.eager[ring] = True
+    rng = np.random.default_rng(8)
+    for p in range(2 * SLOTS):
+        detectors_votes.remember(votes, p, np.arange(200), np.full(200, p), (rng.random(200) < 0.8) & ~votes.eager)
+    bots, evidence = detectors_votes.dissenters(votes, 200)
+    assert bots.tolist() == ring.tolist()
+    # Half of it is of proposals that gave way to others, and counted as they did.
+    assert evidence.min() == pytest.approx(2 * SLOTS * log(ALWAYS / 0.2), rel=0.15)
+
+
 def test_evidence_outlives_the_proposals_that_gave_it() -> None:
     votes = voting(200, 3 * SLOTS, np.array([3]), np.random.default_rng(2))
     bots, evidence = detectors_votes.dissenters(votes, 200)
