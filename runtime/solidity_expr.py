@@ -12,7 +12,7 @@ from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space
 from policydsl.core.system import NOW, PRINCIPAL
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar
 from runtime.solidity_layout import Layout
-from runtime.solidity_names import Unique, lower_camel, upper_camel
+from runtime.solidity_names import Unique, lower_camel
 
 TIME = "int256(block.timestamp) * 1000"
 """The time of the block in the milliseconds of the core, since the epoch of Unix."""
@@ -84,11 +84,11 @@ class Block:
             return text
         match place.var.type:
             case BoolType():
-                return f"!({text})"
+                return f"!{text}" if text.isidentifier() else f"!({text})"
             case IntType():
                 return f"{text} - {self._at(offset, _PRODUCT)}" if text.isidentifier() else self._less(text, offset)
             case _:
-                return f"_encode{upper_camel(var)}({text})"
+                return _rotated(self.layout, offset, text, -1)
 
     def _less(self, text: str, offset: Expr) -> str:
         return f"({text}) - {self._at(offset, _PRODUCT)}" if " " in _outside(text) else f"{text} - {self.text(offset)}"
@@ -108,7 +108,7 @@ class Block:
             case IntType():
                 return f"{cell} + {self._at(offset, _PRODUCT)}", _SUM
             case _:
-                return f"_decode{upper_camel(var)}({cell})", _ATOM
+                return _rotated(self.layout, offset, cell, 1), _ATOM
 
     def _at(self, e: Expr, least: int) -> str:
         found = self._found(e)
@@ -247,6 +247,15 @@ def _row_name(keys: tuple[Expr, ...], bound: dict[Ref, str]) -> str:
             case _:
                 parts.append("other")
     return lower_camel("_".join([*parts, "row"]))
+
+
+def _rotated(layout: Layout, start: Expr, text: str, sign: int) -> str:
+    """The case as many places on (or back) as the case `start` is behind the first."""
+    assert isinstance(start, Const)
+    assert isinstance(start.type, EnumType)
+    count = len(start.type.cases)
+    by = sign * start.type.cases.index(str(start.value)) % count
+    return f"{layout.types[start.type]}((uint256({text}) + {by}) % {count})"
 
 
 def _outside(text: str) -> str:
