@@ -16,6 +16,7 @@ from policydsl.core.system import Origin, System
 from policydsl.core.types import BoolType, EntityType, EnumType, StringType, Type
 from verifier import spacer
 from verifier.cells import UnsupportedError
+from verifier.guesses import guess
 from verifier.horn import Problem, TooBigError, lemmas, problem, split_foralls
 from verifier.induction import Obligation, entails_obligation, init_obligation, near, step_obligation, written_from
 from verifier.solve import Answer
@@ -57,7 +58,11 @@ def infer(
 ) -> Inferred | str:
     """Lemmas for `goal`, or what was tried in vain."""
     failures: list[str] = []
-    for attempt in _attempts(system, goal):
+    for number, attempt in enumerate(_attempts(system, goal)):
+        if number == 1 and (guessed := guess(system, goal, known)) is not None:
+            inferred = _checked(system, name, guessed, goal, known, discharge)
+            if inferred is not None:
+                return inferred
         try:
             clauses = problem(system, goal, attempt.tracked, known, attempt.extra, all_facts=attempt.all_facts)
         except TooBigError:
@@ -70,15 +75,25 @@ def infer(
             failures.append(f"tracking {_named(system, attempt.tracked)}: {candidate.value}")
             continue
         for found in lemmas(clauses, candidate):
-            for helpers in ([], known):  # most lemmas stand on their own, and short obligations are quick
-                obligations = certify(system, name, found, goal, helpers)
-                if all(discharge(o) is Answer.UNSAT for o in obligations):
-                    return Inferred((found,), tuple(obligations), bool(helpers))
+            inferred = _checked(system, name, [found], goal, known, discharge)
+            if inferred is not None:
+                return inferred
         failures.append(f"tracking {_named(system, attempt.tracked)}: the candidate did not check")
     fresh = with_fresh_things(system, name, goal, known, discharge)
     if fresh is not None:
         return Inferred(*fresh, bool(known))
     return "; ".join(dict.fromkeys(failures)) or "no lemma found"
+
+
+def _checked(
+    system: System, name: str, found: Sequence[Expr], goal: Expr, known: Sequence[Expr], discharge: Discharge
+) -> Inferred | None:
+    """`found`, if both solvers agree that they are lemmas for `goal`."""
+    for helpers in ([], known):  # most lemmas stand on their own, and short obligations are quick
+        obligations = certify(system, name, found, goal, helpers)
+        if all(discharge(o) is Answer.UNSAT for o in obligations):
+            return Inferred(tuple(found), tuple(obligations), bool(helpers))
+    return None
 
 
 def _named(system: System, tracked: frozenset[str]) -> str:
@@ -89,13 +104,16 @@ def _named(system: System, tracked: frozenset[str]) -> str:
     return ", ".join([*sorted(plain), *more])
 
 
-def certify(system: System, name: str, found: Expr, goal: Expr, known: Sequence[Expr]) -> list[Obligation]:
-    """What must be discharged for `found` to be an invariant that implies `goal`, given invariants `known`."""
-    obligations = [entails_obligation(system, f"{name}: follows from the lemma", [found, *known], goal)]
-    if found is not TRUE:
-        obligations.append(init_obligation(system, f"lemma of {name}", found))
-        step = step_obligation(system, f"lemma of {name}", found, known)
-        obligations += [step] if step else []
+def certify(system: System, name: str, found: Sequence[Expr], goal: Expr, known: Sequence[Expr]) -> list[Obligation]:
+    """What must be discharged for all of `found` to be invariants that imply `goal`, given invariants `known`."""
+    obligations = [entails_obligation(system, f"{name}: follows from the lemma", [*found, *known], goal)]
+    for lemma in found:
+        if lemma is not TRUE:
+            # SOUND: each is kept if all hold before, and all hold at first: so all hold always.
+            others = [o for o in found if o is not lemma]
+            obligations.append(init_obligation(system, f"lemma of {name}", lemma))
+            step = step_obligation(system, f"lemma of {name}", lemma, [*others, *known])
+            obligations += [step] if step else []
     return obligations
 
 
