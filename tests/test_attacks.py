@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from simulator import goals
 from simulator.engine import begin
 from simulator.goals import GOALS, SKILL
 from simulator.measures import NAMES, Columns, columns, row
+from simulator.metrics import BY_NAME
+from simulator.record import Header, Record
+from simulator.report_words import story
 from simulator.scenario import Mix, Scenario
 from simulator.world import ATTACKERS
 
@@ -163,3 +167,15 @@ def test_a_mixed_attack_has_the_goals_of_all_its_kinds() -> None:
     scenario = goals.scenario_of("spammer", "mix.phisher=0.5")
     assert [o.goal.kind for o in goals.outcomes(scenario, made_up(300))] == ["spammer", "phisher"]
     assert goals.outcomes(goals.scenario_of("spammer", "malicious=0.0"), made_up(300)) == ()
+
+
+@pytest.mark.parametrize(("compromised", "begin", "got"), [(98.0, "got", "25"), (49.0, "did not get", "12.5")])
+def test_the_report_says_what_the_attackers_wanted(compromised: float, begin: str, got: str) -> None:
+    scenario = goals.scenario_of("phisher")
+    table = made_up(300, compromised=compromised)
+    metrics = dict.fromkeys(BY_NAME, float("nan"))
+    record = Record(Path("run"), Header(scenario, 1), table, np.zeros((0, 3), dtype=np.int64), [], metrics)
+    text = "what they wanted: to take over a quarter of the honest bots"
+    assert f"The attackers {begin} {text} ({got} % of the honest bots)." in story(record)
+    short = Record(Path("run"), Header(scenario, 1), made_up(60, compromised=98.0), record.decided, [], metrics)
+    assert not any("wanted" in line for line in story(short))
