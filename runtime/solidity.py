@@ -153,7 +153,7 @@ def _size(layout: Layout, v: StateVar) -> int:
 def _storage(layout: Layout, most: int) -> list[list[str]]:
     params: list[str] = []
     for p in layout.system.params:
-        params += [*doc(p.doc), f"{layout.type(p.type)} public immutable {p.name};"]
+        params += [*doc(p.doc), f"{layout.type(p.type)} public immutable {layout.params[p.name]};"]
     params += [f"address public immutable {n};" for n in layout.individuals.values()]
     rolls: list[str] = []
     for sort in layout.rolls:
@@ -195,8 +195,8 @@ def _starts(layout: Layout) -> list[StateVar]:
 
 def _constructor(layout: Layout) -> list[str]:
     names = Unique()
-    for p in layout.system.params:
-        names.take(p.name)
+    for n in layout.immutables():
+        names.take(n)
     before: list[str] = []
     body: list[str] = []
     inputs: list[str] = []
@@ -206,7 +206,7 @@ def _constructor(layout: Layout) -> list[str]:
         for p in layout.system.params:
             member = fields.take(lower_camel(p.name.lower()))
             before.append(f"{INDENT}{layout.type(p.type)} {member};")
-            body += [*_range(p, f"parameters.{member}"), f"{p.name} = parameters.{member};"]
+            body += [*_range(p, f"parameters.{member}"), f"{layout.params[p.name]} = parameters.{member};"]
         before += ["}", ""]
         inputs.append(f"Parameters memory {names.take('parameters')}")
     people = list(layout.individuals.values())

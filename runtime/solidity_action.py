@@ -26,6 +26,8 @@ def function_of(layout: Layout, action: Action, used: set[Op]) -> list[str]:
     writes = [w for w in action.writes if w.var in layout.places]
     writes.sort(key=lambda w: not w.binders)
     names = Unique()
+    for n in layout.immutables():
+        names.take(n)
     arguments = {i.ref: names.take(lower_camel(i.name)) for i in action.inputs if i.name not in (PRINCIPAL, NOW)}
     roots = [*(g.expr for g in guards), *(w.value for w in writes if not w.binders)]
     block = Block(layout, names, roots, None, dict(arguments), used, names.take("time"))

@@ -70,7 +70,9 @@ class Block:
     def name(self, e: Expr) -> str:
         """`e` under a name, so that its value is that before the step even when writes have begun."""
         text = self.text(e)
-        return self._name(e, text) if not text.isidentifier() else text
+        # SOUND: a variable of the contract is an identifier, too, and one that changes.
+        stays = text.isidentifier() and not text.startswith("_")
+        return text if stays else self._name(e, text)
 
     def cell(self, var: str, keys: tuple[Expr, ...]) -> str:
         place = self.layout.places[var]
@@ -153,7 +155,7 @@ class Block:
                     return "msg.sender", _ATOM
                 return (self.now if name == NOW else self.bound[e]), _ATOM
             case Ref(space=Space.PARAM, name=name):
-                return name, _ATOM
+                return self.layout.params[name], _ATOM
             case Ref(space=Space.BOUND):
                 return self.bound[e], _ATOM
             case Ref(name=name):

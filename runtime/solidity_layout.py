@@ -47,6 +47,7 @@ class Layout:
     functions: dict[str, str]
     events: dict[str, str]
     individuals: dict[Const, str]
+    params: dict[str, str]
     errors: dict[str, str] = field(default_factory=dict)
 
     def type(self, type: Scalar) -> str:
@@ -63,6 +64,10 @@ class Layout:
                 if type in self.addresses:
                     return "address"
                 return "uint256" if type in self.keys else "bytes32"
+
+    def immutables(self) -> tuple[str, ...]:
+        """Names that nothing local to a function may have."""
+        return (*self.params.values(), *self.individuals.values())
 
     def store(self, row: str) -> str:
         """The name of the mapping that holds the structs `row`."""
@@ -163,15 +168,18 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
     addresses |= {v.keys[0] for v in system.state if v.origin is Origin.GROUP}
     sorts = frozenset(s for s in addresses if isinstance(s, EntityType))
     names, members = Unique(), Unique()
+    members.take("onRoll")
+    for own in ("Parameters", "ParameterOutOfRange", "RollIsFull", "NamedTwice"):
+        names.take(own)
     contract = names.take(upper_camel(system.name.rpartition(".")[2]) or "Policy")
     enums: dict[Scalar, str] = {t: names.take(upper_camel(t.name)) for t in _enums(system)}
     rows: dict[str, tuple[EntityType, ...]] = {}
     by_keys: dict[tuple[EntityType, ...], str] = {}
-    for v in variables:
-        if v.keys and v.keys not in by_keys:
-            row = names.take("".join(upper_camel(k.name) for k in v.keys) + "Row")
-            by_keys[v.keys] = row
-            rows[row] = v.keys
+    for keys in (*(v.keys for v in variables), *((s,) for s in rolls)):
+        if keys and keys not in by_keys:
+            row = names.take("".join(upper_camel(k.name) for k in keys) + "Row")
+            by_keys[keys] = row
+            rows[row] = keys
     functions = {a.name: names.take(lower_camel(a.name)) for a in system.actions}
     places = {}
     for v in variables:
@@ -179,8 +187,7 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
         row = by_keys[v.keys] if v.keys else ""
         places[v.name] = Place(v, row, members.take(lower_camel(v.name)) if row else f"_{getter}", getter)
     individuals = {c: names.take(lower_camel(str(c.value))) for c in system.individuals}
-    for p in system.params:
-        names.take(p.name)
+    params = {p.name: names.take(p.name) for p in system.params}
     events = {a.name: names.take(upper_camel(a.name)) for a in system.actions}
     errors: dict[str, str] = {}
     for a in system.actions:
@@ -191,7 +198,7 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
         system,
         contract,
         sorts,
-        frozenset(k for v in variables for k in v.keys),
+        frozenset(k for keys in rows.values() for k in keys),
         places,
         rows,
         rolls,
@@ -199,6 +206,7 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
         functions,
         events,
         individuals,
+        params,
         errors,
     )
 

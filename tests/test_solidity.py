@@ -115,8 +115,10 @@ def test_nobody_is_named_twice() -> None:
             {("bulk", 4)},
         ),
         (
-            "entity Bot\nstate m : Bot -> Int = 0\naction a(principal: Bot) {\n"
-            + " for each b: Bot where b != principal { m[b] := 1 }\n}\n",
+            (
+                "entity Bot\nstate m : Bot -> Int = 0\naction a(principal: Bot) {\n"
+                " for each b: Bot where b != principal { m[b] := 1 }\n}\n"
+            ),
             {("bulk", 4)},
         ),
         ("entity Bot\nstate m : Bot -> Int = any\naction a(principal: Bot) { m[principal] := 1 }\n", {("start", 2)}),
