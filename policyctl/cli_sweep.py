@@ -39,7 +39,13 @@ address_option = click.option(
     "--vary", "varied", multiple=True, required=True, metavar="FIELD=LOW..HIGH", help="May be repeated; or FIELD=A,B,C."
 )
 @click.option("--samples", type=click.IntRange(min=1), default=64, show_default=True, help="So many points.")
-@click.option("--method", type=click.Choice(["lhs", "sobol", "random"]), default="lhs", show_default=True)
+@click.option(
+    "--method",
+    type=click.Choice(["lhs", "sobol", "random"]),
+    default="lhs",
+    show_default=True,
+    help="How points are spread: a Latin hypercube, a Sobol sequence, or at random.",
+)
 @click.option(
     "--sensitivity", type=click.Choice(["morris", "sobol"]), help="Choose the points for such an analysis, and make it."
 )
