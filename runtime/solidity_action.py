@@ -183,6 +183,7 @@ def _bulk(layout: Layout, block: Block, w: Write) -> None:
     lines = _assignment(layout, inner, w)
     roll, count = layout.roll(sort), block.names.take("i")
     block.lines += [
+        *rolled(layout, w.var, w.keys, block),
         f"for (uint256 {count} = 0; {count} < {roll}.length; ++{count}) {{",
         f"{INDENT}{layout.type(sort)} {name} = {roll}[{count}];",
         *(f"{INDENT}{line}" for line in (*inner.lines, *lines)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policydsl.core.after import reads
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
 from policydsl.core.system import PRINCIPAL, Action, Effect, GuardKind, StateVar, System, Write
 from policydsl.core.types import BoolType, EntityType, EnumType, StringType
@@ -130,5 +131,5 @@ def _bulk(system: System, action: Action, writes: list[Write]) -> Iterator[Gap]:
         }
         read = {x.args[0].name for x in others if isinstance(x.args[0], Ref)}
         bulk = {o.var for o in writes if o.binders and o is not w}
-        if w.var in seen or w.var in read or (read | {w.var}) & bulk:
+        if w.var in seen or w.var in read or (reads(w.value, *w.keys) | {w.var}) & bulk:
             yield Gap("bulk", f"{where} depends on other writes of the same step", w.span)

@@ -188,3 +188,19 @@ def test_the_interface_of_the_first_sketch() -> None:
     assert send(contract.functions.execute(1), stranger) == 1
     assert contract.functions.proposals(1).call()[6] is True
     assert contract.functions.reputation(alice).call() == 100
+
+
+def test_a_loop_that_reads_what_another_writes_is_refused() -> None:
+    text = """entity Bot
+group Admins of Bot
+state m, n, o : Bot -> Int = 0
+action fine(principal: Bot) {
+  for each b: Bot where b in Admins { m[b] := 1 }
+  for each b: Bot where b in Admins { n[b] := o[principal] }
+}
+action order(principal: Bot) {
+  for each b: Bot where b in Admins { m[b] := 1 }
+  for each b: Bot where b in Admins { n[b] := m[principal] }
+}
+"""
+    assert gaps(text) == {("bulk", 10)}

@@ -137,9 +137,9 @@ def test_random_runs_agree(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), params=PARAMS, members=GROUPS)
 def test_many_random_runs_agree(
     chain: tuple[Any, Any], data: st.DataObject, params: dict[str, Value], members: tuple[str, ...]
 ) -> None:
-    walk(governance(chain, params, members), data, 40)
+    walk(governance(chain, params, members), data, 30)
