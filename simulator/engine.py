@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from policydsl.core.to_json import digest as core_digest
 from runtime.bundle import Bundle, Policy
 from simulator import hindsight
 from simulator import team as agents
@@ -34,7 +35,7 @@ from simulator.random_streams import Draw
 from simulator.recovery import repair
 from simulator.scenario import Scenario, check_parameters
 from simulator.skill_sources import TEXTS
-from simulator.snapshot import digest, restore, save
+from simulator.snapshot import SnapshotError, digest, restore, save
 from simulator.surroundings import Surroundings, look
 from simulator.team import Team
 from simulator.twin import Cast, cast, enforcers, params_of
@@ -143,9 +144,9 @@ class Engine:
         return Ticked(ledger.counts, happenings, list(decided.executed))
 
     def _is_what_was_proved(self) -> bool:
-        """Whether what runs is what the bundle's certificates are about, all of whose digests were checked."""
+        """Whether what runs is what the bundle's certificates are about, and all that it promises is proved."""
         pairs = zip(self.gateway.enforcers, self.governing, strict=True)
-        return all(e.system is p.system and not p.unproved for e, p in pairs)
+        return all(core_digest(e.system) == p.digest and not p.unproved for e, p in pairs)
 
     def _draw(self, stream: str) -> Draw:
         return Draw(self.seed, self.run, self.state.tick, stream)
@@ -220,6 +221,7 @@ class Engine:
     def digest(self) -> str:
         """Equal exactly for equal states."""
         hashed = hashlib.blake2b(digest(self.state).encode(), digest_size=16)
+        hashed.update(json.dumps(self.gateway.params, sort_keys=True).encode())
         for enforcer in self.gateway.enforcers:
             for name, array in sorted(enforcer.save().items()):
                 hashed.update(f"{name}:{array.shape}".encode())
@@ -231,13 +233,17 @@ class Engine:
         folder.mkdir(parents=True, exist_ok=True)
         tree, arrays = save(self.state)
         tallies = {name: counts.tolist() for name, counts in self.gateway.tallies.items()}
-        (folder / "state.json").write_text(json.dumps({"state": tree, "tallies": tallies}), encoding="utf-8")
+        saved = {"state": tree, "tallies": tallies, "digest": self.digest()}
+        (folder / "state.json").write_text(json.dumps(saved), encoding="utf-8")
         np.savez_compressed(folder / "state.npz", allow_pickle=False, **arrays)
         for number, enforcer in enumerate(self.gateway.enforcers):
             np.savez_compressed(folder / f"policy-{number}.npz", allow_pickle=False, **enforcer.save())
 
     def load(self, folder: Path) -> None:
-        """Goes on from what was saved by an engine of the same scenario, seed and run."""
+        """Goes on from what was saved by an engine of the same scenario, seed and run.
+
+        Raises `SnapshotError` for what was changed since.
+        """
         saved = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         with np.load(folder / "state.npz", allow_pickle=False) as arrays:
             self.state = restore(Simulation, saved["state"], arrays)
@@ -247,6 +253,8 @@ class Engine:
                 enforcer.load(dict(arrays))
         if self.state.params:
             self.gateway.reparameterise(self.state.params)
+        if self.digest() != saved["digest"]:
+            raise SnapshotError("the state is not what was saved: its hash is another one")
 
 
 def begin(scenario: Scenario, seed: int, run: int = 0, bundle: Bundle | None = None) -> Engine:

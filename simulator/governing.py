@@ -1,4 +1,4 @@
-"""A tick of governance: proposals and amendments go up to the committee, and what it decided comes down into force.
+"""A tick of governance: proposals go up to the committee, and what it decided comes down into force.
 
 With the Coordination agent, its committee decides, is elected anew, and is replaced when it fails. Without, there is
 the committee of the first day, whoever sits in it.
@@ -15,7 +15,7 @@ from simulator.agents import coordination
 from simulator.gateway import Gateway
 from simulator.hindsight import Ledger
 from simulator.layers import community, meta, protocol
-from simulator.layers.community import Community
+from simulator.layers.community import Community, Progress
 from simulator.layers.meta import Meta
 from simulator.layers.protocol import Protocol
 from simulator.network import Network
@@ -23,8 +23,8 @@ from simulator.scenario import Scenario
 from simulator.surroundings import Surroundings
 from simulator.world import Bools, World
 
-EXECUTE, SET = "execute", "set"
-"""What the committee is asked for: `execute NUMBER`, `set PARAMETER VALUE`."""
+EXECUTE = "execute"
+"""What the committee is asked for: `execute NUMBER`."""
 
 
 @dataclass(slots=True)
@@ -34,6 +34,8 @@ class Layers:
     community: Community = field(default_factory=Community)
     protocol: Protocol = field(default_factory=Protocol)
     meta: Meta = field(default_factory=Meta)
+    amendments: dict[int, tuple[str, int]] = field(default_factory=dict)
+    """The parameter and value that a proposal is about, by its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,10 @@ def govern(
     traitors: Bools,
 ) -> Decided:
     community.delegate(world, gateway, around)
-    progress = community.propose(scenario, world, gateway, around, layers.community, 0)
+    progress = community.propose(scenario, world, gateway, around, layers.community)
+    _suggest(layers, world, gateway, around, progress)
     community.tally(world, gateway, layers.community, progress)
     wanted = [f"{EXECUTE} {p}" for p in community.due(world, gateway, layers.community)]
-    wanted += _amendments(layers.meta, gateway, around)
     if team is None:
         texts, took = _by_first_committee(scenario, layers.protocol, gateway, network, around, ledger, wanted, traitors)
     else:
@@ -70,7 +72,7 @@ def govern(
         texts = coordination.taken(team)
         took = [0] * len(texts)
     decided = _carry_out(layers, world, gateway, ledger, texts, took)
-    community.judge(world, gateway, layers.community, reviewer, progress)
+    community.judge(scenario, world, gateway, around, layers.community, reviewer, progress)
     if around.tick % scenario.epoch.merkle == 0:
         gateway.ask("decay")
     ledger.add("proposals_submitted", progress.submitted)
@@ -80,9 +82,13 @@ def govern(
     return decided
 
 
-def _amendments(found: Meta, gateway: Gateway, around: Surroundings) -> list[str]:
-    amendment = meta.consider(found, around.tick, {n: gateway.parameter(n) for n in meta.PARAMETERS}, gateway.ranges)
-    return [] if amendment is None else [f"{SET} {amendment.parameter} {amendment.value}"]
+def _suggest(layers: Layers, world: World, gateway: Gateway, around: Surroundings, progress: Progress) -> None:
+    """What the meta layer wants goes the way of all proposals: voted on, agreed on, and only then in force."""
+    params = {n: gateway.parameter(n) for n in meta.PARAMETERS}
+    amendment = meta.consider(layers.meta, around.tick, params, gateway.ranges)
+    if amendment is not None:
+        number = community.sponsor(world, gateway, around, layers.community, progress)
+        layers.amendments[number] = amendment.parameter, amendment.value
 
 
 def _by_first_committee(
@@ -116,20 +122,19 @@ def _by_first_committee(
 def _carry_out(
     layers: Layers, world: World, gateway: Gateway, ledger: Ledger, texts: Sequence[str], took: Sequence[int]
 ) -> Decided:
-    numbers, at, amendments = [], [], []
+    numbers, at = [], []
     for text, ms in zip(texts, took, strict=True):
         match text.split():
             case ["execute", number]:
                 numbers.append(int(number))
                 at.append(gateway.now + ms)
-            case ["set", name, value]:
-                amendments.append((name, int(value)))
     due, when = np.array(numbers, dtype=np.int64), np.array(at, dtype=np.int64)
     done = community.execute(world, gateway, layers.community, due, when)
     good = int(np.count_nonzero(world.proposals.good[done]))
     ledger.add("executed", len(done))
     ledger.add("good_executed", good)
     ledger.add("bad_executed", len(done) - good)
+    amendments = [layers.amendments.pop(p) for p in done.tolist() if p in layers.amendments]
     ledger.add("amendments", len(amendments))
     submitted, executed = world.proposals.submitted[done], world.proposals.executed[done]
     rows = zip(done.tolist(), submitted.tolist(), executed.tolist(), strict=True)

@@ -29,7 +29,7 @@ RATES = (
     "failures",  # requests to it that were not answered, or wrongly
     "signals",  # signals given
     "votes",  # votes cast
-    "dissent",  # votes against what was decided
+    "dissent",  # votes against what a human judged right afterwards
 )
 
 

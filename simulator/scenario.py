@@ -212,6 +212,8 @@ class Scenario(Checked):
     committee_faults: int = Field(default=3, ge=1, le=100)
     """`f`: the committee has 3f + 1 members, and bears f Byzantine ones."""
     epoch: Epoch = Epoch()
+    reputation_profile: Literal["strict", "balanced"] = "balanced"
+    """How the Reputation Tracker weighs security, participation, quality and community: 70/20/10/0 or 40/30/20/10."""
     agents: tuple[Agent, ...] = Field(default=AGENTS, strict=False)
     """The security agents that are switched on; `[]` for none."""
     parameters: dict[str, Parameter] = {}

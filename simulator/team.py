@@ -76,7 +76,7 @@ def begin(scenario: Scenario, who: Cast) -> Team:
         if Name.COORDINATION in on
         else None,
         policy_enforcer.begin() if Name.ENFORCER in on else None,
-        reputation_tracker.begin(epoch=scenario.epoch.merkle) if Name.TRACKER in on else None,
+        reputation_tracker.begin(scenario.reputation_profile, scenario.epoch.merkle) if Name.TRACKER in on else None,
         auditor.begin(scenario.epoch.merkle) if Name.AUDITOR in on else None,
     )
 

@@ -144,22 +144,24 @@ def test_a_secret_cannot_be_read(part: str, name: str) -> None:
     assert not isinstance(getattr(getattr(world, part), name), Secret)
 
 
-def arrays(thing: Any, seen: dict[int, Any]) -> None:
-    """All arrays that can be reached from something by its fields and attributes."""
-    if id(thing) in seen or isinstance(thing, str | bytes | int | float | type | None) or callable(thing):
-        return
-    seen[id(thing)] = thing
-    inside: list[Any] = []
-    if isinstance(thing, dict):
-        inside = [*thing.keys(), *thing.values()]
-    elif isinstance(thing, list | tuple | set | frozenset):
-        inside = list(thing)
-    elif is_dataclass(thing):
-        inside = [getattr(thing, f.name, None) for f in fields(thing)]
-    elif hasattr(thing, "__dict__"):
-        inside = list(vars(thing).values())
-    for one in inside:
-        arrays(one, seen)
+def reachable(thing: Any) -> list[Any]:
+    """All that can be reached from something by its fields and attributes."""
+    seen: dict[int, Any] = {}
+    left = [thing]
+    while left:
+        one = left.pop()
+        if id(one) in seen or isinstance(one, str | bytes | int | float | type | None) or callable(one):
+            continue
+        seen[id(one)] = one
+        if isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple | set | frozenset):
+            left += one
+        elif is_dataclass(one):
+            left += [getattr(one, f.name, None) for f in fields(one)]
+        elif hasattr(one, "__dict__"):
+            left += vars(one).values()
+    return list(seen.values())
 
 
 def test_nothing_that_an_agent_holds_leads_to_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,13 +177,12 @@ def test_nothing_that_an_agent_holds_leads_to_the_truth(monkeypatch: pytest.Monk
         views.clear()
         engine.step()
     assert len(views) == 8
-    found: dict[int, Any] = {}
     state = engine.state.team
     agents = (state.intelligence, state.hunter, state.responder, state.coordination, state.enforcer)
-    arrays([*views, *agents, state.tracker, state.auditor, state.bus], found)
-    reached = [a for a in found.values() if isinstance(a, np.ndarray)]
+    found = reachable([*views, *agents, state.tracker, state.auditor, state.bus])
+    reached = [a for a in found if isinstance(a, np.ndarray)]
     assert len(reached) > 50
-    assert not any(isinstance(thing, World) for thing in found.values())
+    assert not any(isinstance(thing, World) for thing in found)
     for part, names in TRUTH.items():
         for name in names:
             secret = getattr(getattr(engine.state.world, part), name)

@@ -10,8 +10,10 @@ from simulator.gateway import Gateway
 from simulator.market import reserve
 from simulator.scenario import Scenario
 from simulator.surroundings import Surroundings
-from simulator.world import NOBODY, Ids, Kind, World, extended
+from simulator.world import NOBODY, Bools, Ids, Kind, World, extended
 
+ORDINARY, PARAMETERS = 0, 1
+"""What a proposal is about: something ordinary, or a parameter of the policy."""
 WATCHING = 10_000
 """Milliseconds for which what was executed is watched before somebody judges it."""
 
@@ -46,9 +48,7 @@ class Progress:
     judged_bad: int = 0
 
 
-def propose(
-    scenario: Scenario, world: World, gateway: Gateway, around: Surroundings, community: Community, payload: int
-) -> Progress:
+def propose(scenario: Scenario, world: World, gateway: Gateway, around: Surroundings, community: Community) -> Progress:
     """New proposals, of all kinds; those with enough standing are opened for voting."""
     progress = Progress()
     count = int(scenario.proposal_rate)
@@ -61,6 +61,30 @@ def propose(
     good = around.draw("good").bernoulli(numbers, scenario.community.good)
     if around.attack:
         good &= world.bots.kind[proposer] <= Kind.LAZY
+    _hand_in(world, gateway, around, community, progress, proposer, good, ORDINARY)
+    return progress
+
+
+def sponsor(world: World, gateway: Gateway, around: Surroundings, community: Community, progress: Progress) -> int:
+    """The bot with the best name hands in what the meta layer suggests; the number of the proposal."""
+    reputation = gateway.read("reputation")[around.reachable]
+    proposer = around.reachable[[int(reputation.argmax())]]
+    return _hand_in(world, gateway, around, community, progress, proposer, np.ones(1, dtype=np.bool_), PARAMETERS)
+
+
+def _hand_in(
+    world: World,
+    gateway: Gateway,
+    around: Surroundings,
+    community: Community,
+    progress: Progress,
+    proposer: Ids,
+    good: Bools,
+    payload: int,
+) -> int:
+    """The number of the first."""
+    first, count = len(world.proposals.proposer), len(proposer)
+    numbers = np.arange(first, first + count, dtype=np.int64)
     reserve(gateway, "Proposal", first + count)
     world.proposals.proposer = extended(world.proposals.proposer, proposer)
     world.proposals.good = extended(world.proposals.good, good)
@@ -70,10 +94,10 @@ def propose(
     drafted = gateway.ask("draft", principal=proposer, proposal=numbers, what=payload)
     gateway.ask("submit", principal=proposer[drafted.allowed], proposal=numbers[drafted.allowed])
     opened = gateway.ask("open_voting", proposal=numbers)
-    progress.submitted = drafted.count
-    progress.opened = opened.count
+    progress.submitted += drafted.count
+    progress.opened += opened.count
     community.voting += numbers[opened.allowed].tolist()
-    return progress
+    return first
 
 
 def delegate(world: World, gateway: Gateway, around: Surroundings) -> None:
@@ -139,14 +163,24 @@ def execute(world: World, gateway: Gateway, community: Community, numbers: Ids, 
     return executed
 
 
-def judge(world: World, gateway: Gateway, community: Community, auditor: int, progress: Progress) -> None:
-    """What was executed has shown by now whether it does what it promised: an auditor says so, and reputations move."""
+def judge(
+    scenario: Scenario,
+    world: World,
+    gateway: Gateway,
+    around: Surroundings,
+    community: Community,
+    auditor: int,
+    progress: Progress,
+) -> None:
+    """What was executed has shown by now whether it does what it promised: a human says so, and errs at times; then
+    reputations move."""
     old = [p for p in community.watched if gateway.now >= int(world.proposals.executed[p]) + WATCHING]
     if not old:
         return
     numbers = np.array(old, dtype=np.int64)
     good = world.proposals.good[numbers]
-    judged = gateway.ask("collect_feedback", principal=auditor, proposal=numbers, good=good).allowed
+    mistaken = around.draw("judged").bernoulli(numbers, scenario.humans.error)
+    judged = gateway.ask("collect_feedback", principal=auditor, proposal=numbers, good=good ^ mistaken).allowed
     settled = numbers[judged]
     _dissent(world, gateway, settled)
     gateway.ask("update_reputation", proposal=settled)
@@ -159,9 +193,10 @@ def judge(world: World, gateway: Gateway, community: Community, auditor: int, pr
 
 
 def _dissent(world: World, gateway: Gateway, numbers: Ids) -> None:
-    """Who voted against what turned out right; that can be seen by everybody."""
-    ballot = gateway.read("ballot")
+    """Who voted against what was judged right, or for what was judged wrong; ballots and judgement are there for all to
+    see."""
+    ballot, worked = gateway.read("ballot"), gateway.read("worked")
     yes, no = gateway.case("ballot", "Yes"), gateway.case("ballot", "No")
     for p in numbers.tolist():
-        wrong = no if world.proposals.good[p] else yes
+        wrong = no if worked[p] else yes
         world.observed.add("dissent", np.flatnonzero(ballot[p][: world.members] == wrong))
