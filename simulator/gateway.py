@@ -102,10 +102,17 @@ class Gateway:
     def case(self, variable: str, name: str) -> int:
         """The code of a case of an enumeration, as it stands in the array of a state variable of the first policy."""
         if (variable, name) not in self._cases:
-            kind = next(v.type for v in self.enforcers[0].system.state if v.name == variable)
-            assert isinstance(kind, EnumType)
-            self._cases[variable, name] = kind.cases.index(name)
+            self._cases[variable, name] = self._enumeration(variable).cases.index(name)
         return self._cases[variable, name]
+
+    def name(self, variable: str, code: int) -> str:
+        """The case that a code stands for."""
+        return self._enumeration(variable).cases[code]
+
+    def _enumeration(self, variable: str) -> EnumType:
+        kind = next(v.type for v in self.enforcers[0].system.state if v.name == variable)
+        assert isinstance(kind, EnumType)
+        return kind
 
     def size(self, sort: str) -> int:
         """So many individuals of a sort there are, or are reserved."""
