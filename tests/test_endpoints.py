@@ -49,6 +49,7 @@ def test_a_proposal_is_made_voted_on_and_executed(engine: Engine) -> None:
     status, made = handle(engine, "POST", "/governance/proposals", {"principal": 7})
     assert status == 201
     assert (made["id"], made["proposer"], made["stage"], made["yes"]) == (0, 7, "VotingOpen", 0)
+    seen: dict[str, Any] = {}
     for bot in range(50):
         status, seen = handle(engine, "POST", "/governance/proposals/0/vote", {"principal": bot, "support": True})
         assert status == 200
