@@ -1,4 +1,4 @@
-"""The commands that simulate: simulate, compare. Sweeps are in `cli_sweep`, demonstrations in `cli_demo`."""
+"""The commands that simulate: simulate, compare, incident. Sweeps are in `cli_sweep`, demonstrations in `cli_demo`."""
 
 from __future__ import annotations
 
@@ -285,6 +285,36 @@ def compare(one: Path, other: Path) -> int:
     paired, rows = compared(runs_in(one), runs_in(other))
     names = (one.name, other.name) if one.name != other.name else (one.as_posix(), other.as_posix())
     write_out(render_comparison(names, rows, paired, own_paint()))
+    return OK
+
+
+@commands.command(short_help="What is known of an incident of a recorded run.")
+@click.argument("run", metavar="RUN", type=_there)
+@click.argument("number", metavar="[N]", type=click.IntRange(min=0), required=False)
+@clear_errors
+def incident(run: Path, number: int | None) -> int:
+    """List the incidents of a run of the simulator, or tell all that is known of incident N, in order.
+
+    What was noted about the bot, skill or link before the incident was opened belongs to it.
+
+    \b
+    Examples:
+      policyctl incident runs/security_attack-1
+      policyctl incident runs/security_attack-1 12
+    """
+    from policyctl.render_simulation import render_incident, render_incidents
+    from simulator.agents.auditor import forensics
+    from simulator.agents.base import Happening
+    from simulator.record import read
+
+    happenings = [Happening(**h) for h in read(run).happenings]
+    if number is None:
+        write_out(render_incidents(happenings, own_paint()))
+        return OK
+    found = forensics(happenings, number)
+    if not found:
+        raise click.UsageError(f"there is no incident {number} in `{run}`; `policyctl incident {run}` lists them")
+    write_out(render_incident(found, own_paint()))
     return OK
 
 

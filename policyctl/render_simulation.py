@@ -10,6 +10,7 @@ from math import inf, isnan
 import numpy as np
 
 from policyctl.paint import Paint
+from simulator.agents.base import Happening
 from simulator.figures import change, figure, interval, number, sparkline
 from simulator.intervals import Interval, mean, median
 from simulator.metrics import METRICS, Metric, service
@@ -153,3 +154,24 @@ def _short(who: str, text: str) -> str:
 def _wrapped(text: str, paint: Paint, style: str, indent: str = "") -> list[str]:
     lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
     return [paint(style, line) if style else line for line in lines]
+
+
+def render_incidents(happenings: Sequence[Happening], paint: Paint) -> str:
+    """A line for each incident: when it began and ended, and what it is about."""
+    found: dict[int, list[Happening]] = {}
+    for h in happenings:
+        if h.incident >= 0:
+            found.setdefault(h.incident, []).append(h)
+    if not found:
+        return "no incidents\n"
+    lines = []
+    for number, notes in sorted(found.items()):
+        first, last = notes[0], notes[-1]
+        lines.append(f"{number:5}  tick {first.tick:>6} to {last.tick:>6}  {last.kind:<10}  {first.text}")
+    return "\n".join([paint("dim", "   no  from and to               at last     what"), *lines]) + "\n"
+
+
+def render_incident(happenings: Sequence[Happening], paint: Paint) -> str:
+    """All that is known of one incident, in order."""
+    rows = [(f"tick {h.tick:>6}", f"{h.who.replace('_', ' '):<18}", f"{h.kind:<10}", h.text) for h in happenings]
+    return "".join(f"{tick}  {paint('dim', who)}  {kind}  {text}\n" for tick, who, kind, text in rows)

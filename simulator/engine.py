@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from policydsl.core.to_json import digest as core_digest
-from runtime.bundle import Bundle, Policy
+from runtime.bundle import BundleError, Policy
 from simulator import hindsight
 from simulator import team as agents
 from simulator.agents.auditor import Desk
@@ -30,10 +30,10 @@ from simulator.hindsight import Ledger
 from simulator.layers import swarm
 from simulator.layers.protocol import FAULTS
 from simulator.network import LATENCIES, Network, partition
-from simulator.policies import governing, shipped
+from simulator.policies import bundle_of, governing
 from simulator.random_streams import Draw
 from simulator.recovery import repair
-from simulator.scenario import Scenario, check_parameters
+from simulator.scenario import Scenario, ScenarioError, check_parameters
 from simulator.skill_sources import TEXTS
 from simulator.snapshot import SnapshotError, digest, restore, save
 from simulator.surroundings import Surroundings, look
@@ -257,12 +257,13 @@ class Engine:
             raise SnapshotError("the state is not what was saved: its hash is another one")
 
 
-def begin(scenario: Scenario, seed: int, run: int = 0, bundle: Bundle | None = None) -> Engine:
-    """A run from its beginning, under the policies that ship or those of a bundle.
-
-    Raises `ScenarioError`, and `BundleError` for policies that are not proved.
-    """
-    return Engine(scenario, seed, run, governing(shipped() if bundle is None else bundle))
+def begin(scenario: Scenario, seed: int, run: int = 0) -> Engine:
+    """A run from its beginning, under the policies that the scenario names. Raises `ScenarioError`."""
+    try:
+        policies = governing(bundle_of(scenario.policy))
+    except BundleError as error:
+        raise ScenarioError([("policy", str(error))]) from None
+    return Engine(scenario, seed, run, policies)
 
 
 def _first_skills(world: World, gateway: Gateway, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 from runtime.bundle import Bundle, BundleError, Policy, read
 
@@ -14,6 +15,16 @@ SHIPPED = "twin.bundle"
 def shipped() -> Bundle:
     """What `policyctl build` makes of `specs/twin` and `specs/agents/incidents.policy`; it ships with the package."""
     return read(files("simulator").joinpath(SHIPPED).read_bytes())
+
+
+def bundle_of(path: str) -> Bundle:
+    """The bundle in a file, or the one that ships for no path. Raises `BundleError`."""
+    if not path:
+        return shipped()
+    try:
+        return read(Path(path).read_bytes())
+    except OSError as error:
+        raise BundleError(f"`{path}` cannot be read: {error.strerror}") from None
 
 
 def governing(bundle: Bundle) -> tuple[Policy, ...]:

@@ -216,6 +216,8 @@ class Scenario(Checked):
     """How the Reputation Tracker weighs security, participation, quality and community: 70/20/10/0 or 40/30/20/10."""
     agents: tuple[Agent, ...] = Field(default=AGENTS, strict=False)
     """The security agents that are switched on; `[]` for none."""
+    policy: str = ""
+    """A bundle with the policies that govern, as `policyctl build` writes it; those that ship if there is none."""
     parameters: dict[str, Parameter] = {}
     """Parameters of the policy by name, such as `QUORUM = 400`, `VOTING_PERIOD = "60s"` or `DECAY = 0.05`."""
     checkpoint_every: int = Field(default=0, ge=0)

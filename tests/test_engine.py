@@ -14,12 +14,15 @@ from policydsl.evaluate import evaluate
 from policydsl.interp import Request, initial, step
 from policydsl.state import State
 from policydsl.trace import Cell
+from runtime.bundle import build
+from runtime.bundle import read as read_bundle
 from runtime.population import Population
 from simulator.engine import Engine, begin
 from simulator.measures import NAMES
 from simulator.scenario import ScenarioError
 from tests.twins import Course, course, small, value
 
+SHIPPED_BUNDLE = Path(__file__).parent.parent / "simulator" / "twin.bundle"
 TINY = (
     "bots=16",
     "ticks=90",
@@ -112,7 +115,7 @@ def replayed(run: Course) -> None:
                 continue
             inputs = actions[asked.action].inputs
             for row in range(asked.size):
-                given = {}
+                given: dict[str, Value] = {}
                 for i in inputs:
                     name, _, part = i.name.partition(".")
                     if i.name == NOW:
@@ -202,3 +205,36 @@ def test_everybody_who_acts_is_somebody(sort: str) -> None:
             if sizes.get(asked.action, {}).get(name) == EntityType(sort):
                 column = asked.column(name)
                 assert not column.size or 0 <= column.min() <= column.max() < enforcer.size(sort)
+
+
+def test_the_policies_of_a_bundle_govern(tmp_path: Path) -> None:
+    """Under rules that let a bot send four messages a minute, bots send no more."""
+    strict = tmp_path / "strict.bundle"
+    strict.write_bytes(SHIPPED_BUNDLE.read_bytes())
+    scenario = small("normal_operation", f"policy={strict}", "ticks=20", "SEND_LIMIT=4", "activity.act=1.0")
+    engine = stepped(begin(scenario, 1), 20)
+    assert engine.gateway.read("sent").max() == 4
+    assert engine.digest() != stepped(begin(small("normal_operation", "ticks=20"), 1), 20).digest()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [(None, "cannot be read"), (b"", "no bundle"), (SHIPPED_BUNDLE.read_bytes()[:-1], "no bundle|was changed")],
+)
+def test_what_is_no_proof_does_not_govern(data: bytes | None, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.bundle"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ScenarioError, match=f"`policy`.*({says})"):
+        begin(small("normal_operation", f"policy={path}"), 1)
+
+
+def test_policies_that_are_not_all_proved_do_not_govern(tmp_path: Path) -> None:
+    path = tmp_path / "x.bundle"
+    systems = [p.system for p in read_bundle(SHIPPED_BUNDLE.read_bytes()).policies]
+    path.write_bytes(build([(system, "") for system in systems]))
+    with pytest.raises(ScenarioError, match=r"`policy`.*is not proved"):
+        begin(small("normal_operation", f"policy={path}"), 1)
+    path.write_bytes(build([(systems[0], "")]))
+    with pytest.raises(ScenarioError, match=r"`policy`.*is missing"):
+        begin(small("normal_operation", f"policy={path}"), 1)
