@@ -165,9 +165,9 @@ def render_incidents(happenings: Sequence[Happening], paint: Paint) -> str:
     if not found:
         return "no incidents\n"
     lines = []
-    for number, notes in sorted(found.items()):
+    for which, notes in sorted(found.items()):
         first, last = notes[0], notes[-1]
-        lines.append(f"{number:5}  tick {first.tick:>6} to {last.tick:>6}  {last.kind:<10}  {first.text}")
+        lines.append(f"{which:5}  tick {first.tick:>6} to {last.tick:>6}  {last.kind:<10}  {first.text}")
     return "\n".join([paint("dim", "   no  from and to               at last     what"), *lines]) + "\n"
 
 

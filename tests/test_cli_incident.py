@@ -33,7 +33,7 @@ def test_one_is_told_in_order(record: Path, capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().out.splitlines()
     ticks = [int(line.split()[1]) for line in lines]
     assert ticks == sorted(ticks)
-    kinds = [line[32:42].strip() for line in lines]
+    kinds = [line[33:43].strip() for line in lines]
     assert {"first_harm", "alarm", "contained"} <= set(kinds)
     assert kinds.index("first_harm") < kinds.index("alarm") < kinds.index("contained")
 
