@@ -34,6 +34,8 @@ bench *args:
     python benchmarks/verify.py {{args}}
     python benchmarks/rules.py
     python benchmarks/decide.py
+    python benchmarks/population.py
+    python benchmarks/simulate.py
 
 # prove every policy that ships
 verify *args:
