@@ -42,12 +42,7 @@ SURVIVORS: dict[str, dict[str, str]] = {
     "specs/gateway/messaging.policy": {
         "risky_install: 10m + 1": ANSWER,
         "risky_install: 10m - 1": ANSWER,
-        "heavy_spending: 1h + 1": ANSWER,
-        "heavy_spending: 1h - 1": ANSWER,
         "heavy_spending: 7d + 1": ESTIMATE,
-        "heavy_spending: 7d - 1": ESTIMATE,
-        "daily_spend: 24h + 1": ESTIMATE,
-        "daily_spend: 24h - 1": ESTIMATE,
     },
 }
 
