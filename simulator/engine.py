@@ -27,8 +27,7 @@ from simulator.decision_log import Log
 from simulator.gateway import Gateway
 from simulator.governing import Layers, govern
 from simulator.hindsight import Ledger
-from simulator.layers import swarm
-from simulator.layers.protocol import FAULTS
+from simulator.layers import protocol, swarm
 from simulator.network import LATENCIES, Network, partition
 from simulator.policies import bundle_of, governing
 from simulator.random_streams import Draw
@@ -180,7 +179,7 @@ class Engine:
             self._draw,
             self.network,
             desk,
-            lambda committee: agents.traitors(traitors, FAULTS, committee),
+            lambda committee: protocol.traitors(committee, traitors),
             self._truth,
         )
         found = agents.tick(state.team, self.who, around)

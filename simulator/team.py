@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from simulator import humans
 from simulator.agents import (
     auditor,
@@ -134,9 +132,3 @@ def _view(name: Name, me: int, bus: Bus, around: Around) -> View:
         around.members,
         lambda part: around.draw(f"{stream} {part}"),
     )
-
-
-def traitors(byzantine: Bools, faults: tuple[Fault, ...], committee: Ids) -> dict[int, Fault]:
-    """The places of traitors in a committee, and what each of them does."""
-    places = np.flatnonzero(byzantine[committee])
-    return {int(p): faults[int(committee[p]) % len(faults)] for p in places}

@@ -9,16 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.agents.base import View
+from simulator.consensus.batch import Settled, settle
 from simulator.consensus.byzantine import Fault
-from simulator.consensus.elect import elect
-from simulator.consensus.outcome import Submission
-from simulator.consensus.run import decide
-from simulator.consensus.state import Settings, settings_for
+from simulator.consensus.elect import elect_most
 from simulator.network import Network
 from simulator.random_streams import Ids
-
-TIMEOUTS = 8
-"""So many time-outs of a leader fit into the patience with a committee: a few changes of views."""
 
 
 @dataclass(slots=True)
@@ -39,17 +34,6 @@ class Ruling(NamedTuple):
     texts: tuple[str, ...]
 
 
-class Found(NamedTuple):
-    """How the committee did."""
-
-    certain: int | None
-    """Milliseconds until f+1 correct members had the decision, if they ever did."""
-    took: int
-    views: int
-    messages: int
-    violations: tuple[str, ...]
-
-
 def elected(before: Committee, view: View, f: int) -> Committee:
     """The next committee: members of the ecosystem by reputation, nobody who is in quarantine or suspended.
 
@@ -65,35 +49,12 @@ def elected(before: Committee, view: View, f: int) -> Committee:
         if np.count_nonzero(rested) >= 3 * f + 1:
             weight = rested
     term = before.term + 1
-    f = min(f, (int(np.count_nonzero(weight)) - 1) // 3)
-    if f < 1:
-        return Committee(since=view.tick, term=term)
-    bots = np.flatnonzero(weight)
-    return Committee(elect(view.draw(f"committee {term}"), bots, weight[bots], f), view.tick, term)
+    return Committee(elect_most(view.draw(f"committee {term}"), np.arange(n), weight, f), view.tick, term)
 
 
 def decide_in(
     committee: Committee, view: View, network: Network, text: str, faults: Mapping[int, Fault], patience: int
-) -> Found:
+) -> Settled:
     """Has the committee decide one text, from the millisecond at which the tick begins."""
-    settings: Settings = settings_for(network.latency)
-    start = view.gateway.now
-    until = start + (patience or TIMEOUTS * settings.timeout)
-    found = decide(
-        committee.members.tolist(),
-        network,
-        view.draw(f"consensus {committee.term}"),
-        [Submission(start, view.me, text)],
-        faults=faults,
-        settings=settings,
-        until=until,
-    )
-    certain = found.decisions[0].certain
-    correct = [v for m, v in enumerate(found.views) if m not in faults]
-    return Found(
-        None if certain is None else certain - start,
-        (until if certain is None else certain) - start,
-        max(correct, default=0),
-        sum(found.messages.values()),
-        found.violations,
-    )
+    draw = view.draw(f"consensus {committee.term}")
+    return settle(committee.members.tolist(), network, draw, view.me, text, view.gateway.now, faults, patience)

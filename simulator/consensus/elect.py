@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from simulator.random_streams import Draw, Ids
 
 
@@ -15,3 +17,9 @@ def elect(draw: Draw, bots: Any, reputation: Any, f: int) -> Ids:
     if f < 1:
         raise ValueError("a committee that bears no fault is none")
     return draw.sample(bots, reputation, 3 * f + 1)
+
+
+def elect_most(draw: Draw, bots: Any, reputation: Any, f: int) -> Ids:
+    """The same for the greatest number of faults up to `f` that the bots suffice for; nobody if not even for one."""
+    most = min(f, (int(np.count_nonzero(reputation)) - 1) // 3)
+    return elect(draw, bots, reputation, most) if most >= 1 else np.zeros(0, dtype=np.int64)

@@ -9,21 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from simulator.consensus.batch import settle
 from simulator.consensus.byzantine import Fault
-from simulator.consensus.elect import elect
-from simulator.consensus.outcome import Submission
-from simulator.consensus.run import decide
-from simulator.consensus.state import settings_for
+from simulator.consensus.elect import elect_most
 from simulator.network import Network
 from simulator.random_streams import Draw
 from simulator.world import Bools, Ids
 
 EVERY = 10
 """Ticks between batches."""
-TIMEOUTS = 8
-"""A batch is given up after so many time-outs of a leader, and put to the committee again."""
 FAULTS = (Fault.SILENT, Fault.EQUIVOCATE, Fault.CONFLICT, Fault.DELAY, Fault.LIE)
 
 
@@ -46,21 +40,20 @@ class Agreement:
 
 def elected(draw: Draw, eligible: Ids, reputation: Ids, f: int) -> list[int]:
     """A committee in proportion to reputation; of fewer members if there are not enough with any."""
-    f = min(f, (int(np.count_nonzero(reputation)) - 1) // 3)
-    return [int(b) for b in elect(draw, eligible, reputation, f)] if f >= 1 else []
+    return [int(b) for b in elect_most(draw, eligible, reputation, f)]
+
+
+def traitors(members: Sequence[int] | Ids, byzantine: Bools) -> dict[int, Fault]:
+    """The places of traitors in a committee, and what each of them does. `byzantine` says of each member of the
+    ecosystem whether it is one."""
+    return {place: FAULTS[int(bot) % len(FAULTS)] for place, bot in enumerate(members) if byzantine[bot]}
 
 
 def agree(
     members: Sequence[int], network: Network, draw: Draw, texts: Sequence[str], byzantine: Bools, now: int
 ) -> Agreement:
-    """Puts a batch to a committee at the millisecond `now`. `byzantine` says of each member of the ecosystem whether it
-    is a traitor."""
+    """Puts a batch to a committee at the millisecond `now`."""
     if not members:
         return Agreement(None, 0)
-    faults = {place: FAULTS[bot % len(FAULTS)] for place, bot in enumerate(members) if byzantine[bot]}
-    settings = settings_for(network.latency)
-    asked = [Submission(now, members[0], "\n".join(texts))]
-    until = now + TIMEOUTS * settings.timeout
-    outcome = decide(members, network, draw, asked, faults=faults, settings=settings, until=until)
-    certain = outcome.decisions[0].certain
-    return Agreement(None if certain is None else certain - now, len(outcome.violations))
+    found = settle(members, network, draw, members[0], "\n".join(texts), now, traitors(members, byzantine))
+    return Agreement(found.certain, len(found.violations))
