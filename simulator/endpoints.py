@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from simulator.agents.stigmergy import deposited
 from simulator.engine import Engine
-from simulator.market import reserve
-from simulator.world import NOBODY, extended
+from simulator.layers.community import enlist
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -106,17 +106,7 @@ def _propose(engine: Engine, body: Mapping[str, Any]) -> Answer:
     """A proposal of a bot; whether it is good is for others to find out, so it is not."""
     world, gateway = engine.state.world, engine.gateway
     principal = _bot(engine, body["principal"])
-    number = len(world.proposals.proposer)
-    reserve(gateway, "Proposal", number + 1)
-    found = world.proposals
-    for name, value in (
-        ("proposer", principal),
-        ("good", False),
-        ("submitted", gateway.now),
-        ("ready", NOBODY),
-        ("executed", NOBODY),
-    ):
-        setattr(found, name, extended(getattr(found, name), [value]))
+    (number,) = enlist(world, gateway, np.array([principal]), np.zeros(1, dtype=np.bool_)).tolist()
     steps: tuple[tuple[str, dict[str, int]], ...] = (
         ("draft", {"principal": principal, "what": 0}),
         ("submit", {"principal": principal}),
@@ -178,7 +168,7 @@ def _signals(engine: Engine, body: Mapping[str, Any]) -> Answer:
     status, told = _asked(engine, "signal", {"principal": principal, "channel": channel, "strength": strength})
     if status == 200:
         found = engine.state.world.swarm
-        found.strength[channel] = min(100.0, found.strength[channel] + strength)
+        found.strength = deposited(found.strength, [channel], strength)
         told = {"channel": body["channel"], "strength": float(found.strength[channel])}
     return status, told
 

@@ -162,15 +162,8 @@ class Engine:
         """The security agents and the humans act."""
         state, world = self.state, self.state.world
         before = self._consensus()
-        skills = len(world.skills.developer)
-        leaves = [bytes.fromhex(leaf) for leaf in state.log.leaves] if self._audit_is_due() else []
-        desk = Desk(
-            skills,
-            lambda skill: TEXTS[int(world.skills.source[skill])],
-            leaves,
-            state.log.root,
-            self.check_proofs,
-        )
+        sources = world.skills.source
+        desk = Desk(len(sources), lambda skill: TEXTS[int(sources[skill])], state.log, self.check_proofs)
         around = agents.Around(
             state.tick,
             self.gateway,
@@ -195,9 +188,6 @@ class Engine:
         """So often the committee has decided, and disagreed."""
         found = self.state.team.coordination
         return (0, 0) if found is None else (found.decisions, len(found.violations))
-
-    def _audit_is_due(self) -> bool:
-        return self.state.tick % self.scenario.epoch.merkle == 0
 
     def _truth(self, subject: Subject, numbers: Ids) -> Bools:
         """What humans find out when they look into a case."""

@@ -15,6 +15,7 @@ import numpy as np
 from runtime.merkle import root_of
 from simulator.agents.base import Alert, Happening, Name, Request, Subject, View
 from simulator.agents.static_audit import FULL, Audit, audit
+from simulator.decision_log import Log
 
 SEVERE = 60
 """A skill whose security is below this is reported to the Incident Responder."""
@@ -47,10 +48,8 @@ class Desk:
     """How many there are."""
     text: Callable[[int], str]
     """The text of a skill."""
-    leaves: Sequence[bytes]
-    """The leaf hashes of the decision log."""
-    root: str
-    """What the gateway says its root is."""
+    log: Log
+    """The decision log: its leaves, and what the gateway says its root is."""
     check_proofs: Callable[[], bool]
 
 
@@ -120,7 +119,7 @@ def _again(state: Auditor, view: View, desk: Desk, skill: int) -> None:
 
 def _check(state: Auditor, view: View, desk: Desk) -> None:
     """Whether the log is what its root says, and the proofs are those of what runs."""
-    if root_of(desk.leaves).hex() != desk.root:
+    if root_of(bytes.fromhex(leaf) for leaf in desk.log.leaves).hex() != desk.log.root:
         state.alarms += 1
         view.note("audit", "the decision log is not what its root says")
         view.tell(Name.ENFORCER, Request("review_proof", why="the decision log was changed"))

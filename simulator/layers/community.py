@@ -61,7 +61,7 @@ def propose(scenario: Scenario, world: World, gateway: Gateway, around: Surround
     good = around.draw("good").bernoulli(numbers, scenario.community.good)
     if around.attack:
         good &= world.bots.kind[proposer] <= Kind.LAZY
-    _hand_in(world, gateway, around, community, progress, proposer, good, ORDINARY)
+    _hand_in(world, gateway, community, progress, proposer, good, ORDINARY)
     return progress
 
 
@@ -69,13 +69,12 @@ def sponsor(world: World, gateway: Gateway, around: Surroundings, community: Com
     """The bot with the best name hands in what the meta layer suggests; the number of the proposal."""
     reputation = gateway.read("reputation")[around.reachable]
     proposer = around.reachable[[int(reputation.argmax())]]
-    return _hand_in(world, gateway, around, community, progress, proposer, np.ones(1, dtype=np.bool_), PARAMETERS)
+    return _hand_in(world, gateway, community, progress, proposer, np.ones(1, dtype=np.bool_), PARAMETERS)
 
 
 def _hand_in(
     world: World,
     gateway: Gateway,
-    around: Surroundings,
     community: Community,
     progress: Progress,
     proposer: Ids,
@@ -83,21 +82,25 @@ def _hand_in(
     payload: int,
 ) -> int:
     """The number of the first."""
-    first, count = len(world.proposals.proposer), len(proposer)
-    numbers = np.arange(first, first + count, dtype=np.int64)
-    reserve(gateway, "Proposal", first + count)
-    world.proposals.proposer = extended(world.proposals.proposer, proposer)
-    world.proposals.good = extended(world.proposals.good, good)
-    world.proposals.submitted = extended(world.proposals.submitted, np.full(count, around.now))
-    for name in ("ready", "executed"):
-        setattr(world.proposals, name, extended(getattr(world.proposals, name), np.full(count, -1)))
+    numbers = enlist(world, gateway, proposer, good)
     drafted = gateway.ask("draft", principal=proposer, proposal=numbers, what=payload)
     gateway.ask("submit", principal=proposer[drafted.allowed], proposal=numbers[drafted.allowed])
     opened = gateway.ask("open_voting", proposal=numbers)
     progress.submitted += drafted.count
     progress.opened += opened.count
     community.voting += numbers[opened.allowed].tolist()
-    return first
+    return int(numbers[0])
+
+
+def enlist(world: World, gateway: Gateway, proposer: Ids, good: Bools) -> Ids:
+    """The numbers of proposals that nobody has written down yet."""
+    found, first, count = world.proposals, len(world.proposals.proposer), len(proposer)
+    reserve(gateway, "Proposal", first + count)
+    found.proposer, found.good = extended(found.proposer, proposer), extended(found.good, good)
+    found.submitted = extended(found.submitted, np.full(count, gateway.now))
+    found.ready = extended(found.ready, np.full(count, NOBODY))
+    found.executed = extended(found.executed, np.full(count, NOBODY))
+    return np.arange(first, first + count, dtype=np.int64)
 
 
 def delegate(world: World, gateway: Gateway, around: Surroundings) -> None:
