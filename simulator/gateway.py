@@ -17,9 +17,6 @@ from policydsl.core.types import EnumType, Value
 from runtime.columns import Bools
 from runtime.population import Population
 
-ALLOWED = 0
-"""The place of allowed requests in a tally."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:

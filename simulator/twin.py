@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,7 @@ def start(scenario: Scenario, system: System, draw: Draw) -> dict[str, NDArray[A
     auditor, human = np.zeros(who.all, dtype=np.bool_), np.zeros(who.all, dtype=np.bool_)
     auditor[[who.agent(Name.AUDITOR), who.reviewer]] = True
     human[who.human] = True
-    inside = Draw(draw.seed, draw.run, draw.tick, "insiders").bernoulli(np.arange(who.all), INSIDERS) | ~member
+    inside = replace(draw, stream="insiders").bernoulli(np.arange(who.all), INSIDERS) | ~member
     kinds = next(v.type for v in system.state if v.name == "role")
     assert isinstance(kinds, EnumType)
     role = np.zeros(who.all, dtype=np.uint8)
@@ -91,7 +91,7 @@ def start(scenario: Scenario, system: System, draw: Draw) -> dict[str, NDArray[A
         if kind in kinds.cases:
             role[who.agent(name)] = kinds.cases.index(kind)
     skills = np.arange(max(GROWTH, scenario.skills.initial)) < scenario.skills.initial
-    developer = Draw(draw.seed, draw.run, draw.tick, "developers").below(np.arange(len(skills)), who.members)
+    developer = replace(draw, stream="developers").below(np.arange(len(skills)), who.members)
     return {
         "Members": member,
         "Auditors": auditor,

@@ -6,7 +6,7 @@ see it; what they can see is in `observe.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -108,16 +108,6 @@ class Swarm:
 
 
 @dataclass(slots=True)
-class Counts:
-    """Sums over the whole run that no single tick can tell."""
-
-    secrets_leaked: int = 0
-    executed_good: int = 0
-    executed_bad: int = 0
-    amendments: int = 0
-
-
-@dataclass(slots=True)
 class World:
     bots: Bots
     skills: Skills
@@ -126,7 +116,6 @@ class World:
     swarm: Swarm
     mail: Mailbox
     observed: Observed
-    counts: Counts = field(default_factory=Counts)
 
     @property
     def members(self) -> int:
@@ -153,8 +142,8 @@ def begin(scenario: Scenario, draw: Draw) -> World:
     lazy = kinds == Kind.LAZY
     activity = np.full(n, scenario.activity.act)
     activity[lazy] *= 0.2
-    sensitivity = 0.2 + 0.8 * _of(draw, "sensitivity").uniform(members)
-    accuracy = np.clip(_of(draw, "accuracy").normal(members, scenario.community.accuracy, 0.1), 0.05, 0.99)
+    sensitivity = 0.2 + 0.8 * replace(draw, stream="sensitivity").uniform(members)
+    accuracy = np.clip(replace(draw, stream="accuracy").normal(members, scenario.community.accuracy, 0.1), 0.05, 0.99)
     favourite = _favourites(scenario, draw, kinds)
     bots = Bots(
         kinds,
@@ -184,21 +173,17 @@ def extended(old: NDArray[Any], new: Any) -> NDArray[Any]:
     return np.concatenate([old, np.asarray(new, dtype=old.dtype)])
 
 
-def _of(draw: Draw, stream: str) -> Draw:
-    return Draw(draw.seed, draw.run, draw.tick, stream)
-
-
 def _kinds(scenario: Scenario, draw: Draw, members: Ids) -> NDArray[np.uint8]:
     """Exactly the share of malicious bots that the scenario says, whoever they are."""
     n = len(members)
-    shuffled = np.argsort(_of(draw, "kind").words(members), kind="stable")
+    shuffled = np.argsort(replace(draw, stream="kind").words(members), kind="stable")
     kinds = np.full(n, Kind.HONEST, dtype=np.uint8)
     attackers = round(scenario.malicious * n)
     lazy = round(scenario.lazy * (n - attackers))
     mix = [float(getattr(scenario.mix, k.name.lower())) for k in ATTACKERS]
     if attackers:
         chosen = np.array(ATTACKERS, dtype=np.uint8)
-        kinds[shuffled[:attackers]] = chosen[_of(draw, "mix").choice(shuffled[:attackers], mix)]
+        kinds[shuffled[:attackers]] = chosen[replace(draw, stream="mix").choice(shuffled[:attackers], mix)]
     kinds[shuffled[attackers : attackers + lazy]] = Kind.LAZY
     return kinds
 
@@ -212,7 +197,7 @@ def _favourites(scenario: Scenario, draw: Draw, kinds: NDArray[np.uint8]) -> Ids
     stands = honest[: max(1, len(honest) // 50)]
     if not scenario.community.delegation or not len(honest):
         return found
-    chosen = _of(draw, "delegates").bernoulli(members, scenario.community.delegation) & (kinds <= Kind.LAZY)
+    chosen = replace(draw, stream="delegates").bernoulli(members, scenario.community.delegation) & (kinds <= Kind.LAZY)
     chosen[stands] = False
-    found[chosen] = stands[_of(draw, "representative").below(members[chosen], len(stands))]
+    found[chosen] = stands[replace(draw, stream="representative").below(members[chosen], len(stands))]
     return found

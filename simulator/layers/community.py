@@ -41,7 +41,6 @@ class Progress:
     """What became of proposals in a tick."""
 
     submitted: int = 0
-    opened: int = 0
     approved: int = 0
     defeated: int = 0
     judged_good: int = 0
@@ -87,7 +86,6 @@ def _hand_in(
     gateway.ask("submit", principal=proposer[drafted.allowed], proposal=numbers[drafted.allowed])
     opened = gateway.ask("open_voting", proposal=numbers)
     progress.submitted += drafted.count
-    progress.opened += opened.count
     community.voting += numbers[opened.allowed].tolist()
     return int(numbers[0])
 

@@ -7,7 +7,7 @@ force (`specs/mvg/parameters.policy` and the ranges of parameters, for all value
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 PARAMETERS = ("QUORUM",)
 """What it may propose to change."""
@@ -21,7 +21,6 @@ SMALLEST = 5
 class Amendment:
     parameter: str
     value: int
-    why: str
 
 
 @dataclass(slots=True)
@@ -32,7 +31,6 @@ class Meta:
     defeated: int = 0
     good: int = 0
     bad: int = 0
-    history: list[str] = field(default_factory=list)
 
 
 def watch(meta: Meta, approved: int, defeated: int, good: int, bad: int) -> None:
@@ -53,16 +51,16 @@ def consider(
     decided, judged = meta.approved + meta.defeated, meta.good + meta.bad
     found = None
     if judged >= SMALLEST and 4 * meta.bad > judged:
-        found = _changed(params, ranges, "QUORUM", 2, 1, f"{meta.bad} of {judged} executed proposals did harm")
+        found = _changed(params, ranges, "QUORUM", 2, 1)
     elif decided >= SMALLEST and 10 * meta.approved < decided:
-        found = _changed(params, ranges, "QUORUM", 1, 2, f"{meta.defeated} of {decided} proposals were defeated")
+        found = _changed(params, ranges, "QUORUM", 1, 2)
     meta.since, meta.approved, meta.defeated, meta.good, meta.bad = tick, 0, 0, 0, 0
     return found
 
 
 def _changed(
-    params: Mapping[str, int], ranges: Mapping[str, tuple[int, int]], name: str, times: int, over: int, why: str
+    params: Mapping[str, int], ranges: Mapping[str, tuple[int, int]], name: str, times: int, over: int
 ) -> Amendment | None:
     low, high = ranges[name]
     value = min(high, max(low, params[name] * times // over))
-    return None if value == params[name] else Amendment(name, value, why)
+    return None if value == params[name] else Amendment(name, value)
