@@ -47,6 +47,13 @@ class Asked:
         return np.broadcast_to(np.asarray(self.columns[name]), self.size)
 
 
+def columns_of(asked: Sequence[Asked], name: str) -> NDArray[Any]:
+    """One input of all rows that were asked, one table after the other; there is at least one."""
+    if len(asked) == 1:
+        return asked[0].column(name)
+    return np.concatenate([a.column(name) for a in asked])
+
+
 @dataclass(slots=True)
 class Gateway:
     enforcers: Sequence[Population]

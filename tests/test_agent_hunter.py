@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from simulator import agents, snapshot
-from simulator.agents import detectors_forest, threat_hunter
+from simulator.agents import detectors_forest, threat_hunter, threat_hunter_score
 from simulator.agents.base import Indicator, Name, Subject
 from simulator.agents.detectors_ensemble import FOREST, INTELLIGENCE, PATTERN, ROBUST, THRESHOLD, combine
-from simulator.agents.threat_hunter import AGAIN, GRACE, MOST_ALARMS
+from simulator.agents.threat_hunter import AGAIN, MOST_ALARMS
+from simulator.agents.threat_hunter_learn import GRACE
+from simulator.agents.threat_hunter_score import candidates, score
 from simulator.observe import FADE
 from tests.hunted import BENIGN, LINKS, VULNERABLE, Town, area
 
@@ -65,7 +67,7 @@ def test_each_attack_is_found_and_nobody_else(
     kinds = Counter(a.kind for a in town.alerts if a.number in found and a.subject is Subject.BOT)
     assert kinds.most_common(1)[0][0] == kind
     town.happens()
-    scored = threat_hunter.score(hunter, town.view(Name.HUNTER), np.arange(1000))
+    scored = score(hunter, town.view(Name.HUNTER), np.arange(1000))
     bad = np.zeros(1000, dtype=np.bool_)
     bad[ATTACKERS] = True
     assert area(scored.threat, bad) >= under_curve
@@ -234,7 +236,6 @@ def test_an_alarm_is_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
     town = Town(600)
     hunter = run(town, 60)
     hunter.above[:] = 100
-    score = threat_hunter.score
     for threat, raised in ((THRESHOLD - 0.01, False), (THRESHOLD, True)):
         monkeypatch.setattr(
             threat_hunter, "score", lambda *a, t=threat: score(*a)._replace(threat=np.full(a[2].size, t))
@@ -246,12 +247,12 @@ def test_an_alarm_is_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_many_stand_out_each_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     town = Town(600)
     hunter = run(town, 60)
-    monkeypatch.setattr(threat_hunter, "MOST_SCORED", 20)
+    monkeypatch.setattr(threat_hunter_score, "MOST_SCORED", 20)
     hunter.risk[:] = 0.8
     hunter.above[[100, 200, 300]] = 1
     asked = []
     for _ in range(40):
-        bots = threat_hunter.candidates(hunter, town.view(Name.HUNTER))
+        bots = candidates(hunter, town.view(Name.HUNTER))
         assert bots.size == 20
         # Who is on the way to an alarm is always there.
         assert {100, 200, 300} <= set(bots.tolist())
@@ -268,7 +269,7 @@ def test_a_word_from_intelligence_tips_the_scales_but_is_not_enough() -> None:
     run(town, 5, hunter)
     assert town.alerts == []
     town.happens()
-    scored = threat_hunter.score(hunter, town.view(Name.HUNTER), np.arange(40))
+    scored = score(hunter, town.view(Name.HUNTER), np.arange(40))
     assert (scored.threat[:20] >= INTELLIGENCE * 0.8).all()
     assert (scored.threat[20:] < 0.4).all()
     # And it is forgotten.

@@ -13,8 +13,12 @@ from simulator.agents import intelligence, threat_hunter
 from simulator.agents import intelligence_graph as graphs
 from simulator.agents.base import Alert, Happening, Indicator, Name, Request, Subject
 from simulator.agents.forecast import DAMPED, forecast
-from simulator.agents.intelligence import CALM, MEMORY, MOST_CASES, PERIOD
+from simulator.agents.intelligence_campaigns import TITLES
 from simulator.agents.intelligence_graph import Sort, Tie, Ties
+from simulator.agents.intelligence_hear import MEMORY, MOST_CASES
+from simulator.agents.intelligence_level import CALM
+from simulator.agents.intelligence_risks import FADES
+from simulator.agents.intelligence_state import PERIOD
 from simulator.agents.patterns import KINDS
 from tests.hunted import BENIGN, Town
 
@@ -74,7 +78,7 @@ def test_who_is_near_a_campaign_is_warned_of_and_nobody_else() -> None:
     told.run(PERIOD + 1)
     bots = {i.number: i.risk for i in told.indicators if i.subject is Subject.BOT}
     assert sorted(bots) == RING[4:]
-    assert set(bots.values()) == {round(0.9 * intelligence.FADES, 3)}
+    assert set(bots.values()) == {round(0.9 * FADES, 3)}
     # It is not said again and again.
     told.run(3 * PERIOD)
     assert len(told.indicators) == len(set(told.indicators)) == len(bots)
@@ -300,4 +304,4 @@ def test_a_phishing_campaign_is_named_as_it_spreads() -> None:
 
 
 def test_all_kinds_of_attacks_have_a_title() -> None:
-    assert set(intelligence.TITLES) == set(KINDS)
+    assert set(TITLES) == set(KINDS)

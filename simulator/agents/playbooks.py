@@ -45,6 +45,7 @@ class Do(IntEnum):
     HUMAN = 8
 
 
+NOTHING, HUMAN, QUARANTINE = Do.NOTHING.value, Do.HUMAN.value, Do.QUARANTINE.value
 WORDS = tuple(d.name.lower() for d in Do)
 """How playbooks call them."""
 
