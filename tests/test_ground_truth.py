@@ -22,7 +22,6 @@ TRUTH = {
     "skills": ("developer", "harmful"),
     "links": ("harmful", "used", "benign"),
     "proposals": ("proposer", "good", "submitted", "ready", "executed"),
-    "counts": ("secrets_leaked", "executed_good", "executed_bad", "amendments"),
 }
 """What of the world only the world may know; the texts of skills and the mail are read by those whose trade it is."""
 
