@@ -18,6 +18,7 @@ class Code(Enum):
     FORBIDDEN = "denied.forbid"
     LIMITED = "denied.limit"
     NOT_PERMITTED = "denied.default"
+    TOGETHER = "denied.together"  # it would be allowed, but not what was asked together with it
     # A person has to answer, or nobody can.
     APPROVAL = "approval.required"
     NO_ROUTE = "approval.no_route"

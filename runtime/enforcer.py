@@ -37,42 +37,42 @@ class Enforcer:
 
     def __init__(self, bundle: Bundle | BundleError, store: Store | None, settings: Settings) -> None:
         self.settings = settings
-        self._office = Office(store, settings)
+        self.office = Office(store, settings)
         self._once = frozenset(name for name, handler in settings.handlers.items() if wants_once(handler))
         self._allow_plainly({})
         self._previous: list[Bundle] = []
         try:
-            self._office.load(bundle)
+            self.office.load(bundle)
         except (BundleError, SettingsError) as error:
             unproved = isinstance(bundle, Bundle) and not (bundle.verified or settings.unproved)
-            self._office.fault = (Code.UNPROVED if unproved else Code.BUNDLE, str(error))
+            self.office.fault = (Code.UNPROVED if unproved else Code.BUNDLE, str(error))
             if isinstance(error, ForgedError):
                 self._attempt_to_lock(str(error))
         # A store that cannot be opened now is tried again by each request.
-        self._office.run(lambda _tx: None, lambda _code, _reason: None)
+        self.office.run(lambda _tx: None, lambda _code, _reason: None)
         self._prepare()
 
     def _attempt_to_lock(self, reason: str) -> None:
         try:
-            self._office.lock_others(reason)
+            self.office.lock_others(reason)
         except Exception as error:  # noqa: BLE001 it denies everything anyway
-            code, why = self._office.fault or (Code.BUNDLE, reason)
-            self._office.fault = (code, f"{why}; and others could not be locked down: {about(error)}")
+            code, why = self.office.fault or (Code.BUNDLE, reason)
+            self.office.fault = (code, f"{why}; and others could not be locked down: {about(error)}")
 
     @property
     def fault(self) -> tuple[Code, str] | None:
         """Why nothing is allowed, if so."""
-        return self._office.fault
+        return self.office.fault
 
     @property
     def policies(self) -> Policies | None:
         """What is enforced."""
-        return self._office.ledger.policies if self._office.ledger else None
+        return self.office.ledger.policies if self.office.ledger else None
 
     @property
     def locked(self) -> bool:
         """Whether there is a lockdown."""
-        return self._office.lockdown.locked
+        return self.office.lockdown.locked
 
     # Requests
 
@@ -105,13 +105,13 @@ class Enforcer:
         begun = meter.timer() if meter is not None else 0
 
         def work(tx: Transaction) -> list[tuple[Decision, bool]]:
-            return [self._answer(tx, action, inputs, key, NO_PHASE) for action, inputs, key in wanted]
+            return [self.answer_in(tx, action, inputs, key) for action, inputs, key in wanted]
 
-        answered = self._office.run(work, lambda _code, _reason: None)
+        answered = self.office.run(work, lambda _code, _reason: None)
         if answered is None:  # the fault of one of them, perhaps
             return [self.decide_request(action, inputs, key) for action, inputs, key in wanted]
         done = zip(wanted, answered, strict=True)
-        found = [self.shown(self._discharged(d, key) if new else d) for (_, _, key), (d, new) in done]
+        found = [self.shown(self.discharged(d, key) if new else d) for (_, _, key), (d, new) in done]
         if meter is not None and wanted:
             each = (meter.timer() - begun) // len(wanted)
             for (action, _, _), decision in zip(wanted, found, strict=True):
@@ -144,20 +144,20 @@ class Enforcer:
 
         def work(tx: Transaction) -> tuple[Decision, bool]:
             kept = before(tx)
-            return (kept, False) if kept is not None else self._answer(tx, action, inputs, key, phase)
+            return (kept, False) if kept is not None else self.answer_in(tx, action, inputs, key, phase)
 
-        decision, new = self._office.run(
+        decision, new = self.office.run(
             work, lambda code, reason: (self._without_store(action, inputs, code, reason), False)
         )
         if decision.code is Code.INTERNAL:
             self._note_denial(decision, action)
-        return self.shown(self._discharged(decision, key) if new else decision)
+        return self.shown(self.discharged(decision, key) if new else decision)
 
-    def _answer(
-        self, tx: Transaction, action: str, inputs: Mapping[str, Any], key: str, phase: Phase
+    def answer_in(
+        self, tx: Transaction, action: str, inputs: Mapping[str, Any], key: str, phase: Phase = NO_PHASE
     ) -> tuple[Decision, bool]:
         """The answer to a request in a hold, and whether what it obliges to is still to be done."""
-        office = self._office
+        office = self.office
         asked = office.read(action, inputs)
         if keys.none(key):
             decision = office.decide(tx, asked, "", NOBODY, phase)
@@ -178,25 +178,25 @@ class Enforcer:
         return replace(decision, repeated=True), kept.open
 
     def _refused(self, tx: Transaction, asked: Asked, code: Code, reason: str) -> Decision:
-        office = self._office
+        office = self.office
         answer = office.refusal(code, reason, asked.way)
         return office.books.refuse(tx, answer, asked.action, office.time(), "", self.settings.shadow)
 
+    def write_denial(self, tx: Transaction, decision: Decision, action: str) -> Decision:
+        """Record a denial that no policy is to answer for."""
+        return self.office.books.refuse(tx, decision, action, self.office.time(), "", self.settings.shadow)
+
     def _note_denial(self, decision: Decision, action: str) -> None:
         """Record a denial that came of something going wrong, if that goes well."""
-
-        def work(tx: Transaction) -> None:
-            self._office.books.refuse(tx, decision, action, self._office.time(), "", self.settings.shadow)
-
-        self._office.run(work, lambda _code, _reason: None)
+        self.office.run(lambda tx: self.write_denial(tx, decision, action), lambda _code, _reason: None)
 
     def look(self, at: Callable[[Transaction], T], otherwise: T) -> T:
         """What `at` reads in a hold; `otherwise` when nothing can be read."""
-        return self._office.run(at, lambda _code, _reason: otherwise)
+        return self.office.run(at, lambda _code, _reason: otherwise)
 
     def attempt(self, at: Callable[[Transaction], T]) -> T | Decision:
         """What `at` reads in a hold; a denial when nothing can be read."""
-        office = self._office
+        office = self.office
 
         def read(tx: Transaction) -> T | Decision:
             return at(tx)
@@ -205,10 +205,10 @@ class Enforcer:
 
     def would_allow(self, action: str, inputs: Mapping[str, Any]) -> bool:
         """Whether a request would be allowed now. Nothing is recorded or changed."""
-        office = self._office
+        office = self.office
 
         def work(_tx: Transaction) -> bool:
-            asked, at = office.read(action, inputs), self._office.time()
+            asked, at = office.read(action, inputs), self.office.time()
             if asked.way is None or asked.flat is None or office.barred(asked.way, at) is not None:
                 return False
             running = asked.way.policy
@@ -219,7 +219,7 @@ class Enforcer:
 
     def _prepare(self) -> None:
         """Note the actions that are decided plainly."""
-        office = self._office
+        office = self.office
         with office.group.lock:
             simple = not (office.recording or office.fault or office.lockdown.locked or self.settings.shadow)
             routes = self.policies.routes if simple and self.policies else {}
@@ -234,7 +234,7 @@ class Enforcer:
     def _plainly(self, table: Plain, way: Way) -> Callable[[Mapping[str, Any]], Decision | None]:
         """What decides an action where there is nothing to record and nothing to do beside, as long as `table` is in
         force; None to take the long way."""
-        office, policy = self._office, way.policy
+        office, policy = self.office, way.policy
         step, content = policy.machine.steps[way.action.name], policy.machine.content
         clock, group, lock = policy.clock, office.group, office.group.lock
 
@@ -262,9 +262,9 @@ class Enforcer:
 
         return decide
 
-    def _discharged(self, decision: Decision, key: str) -> Decision:
+    def discharged(self, decision: Decision, key: str) -> Decision:
         """Do what the decision obliges to, as far as there are handlers. What is not done is not allowed."""
-        if not self._office.handled(decision):
+        if not self.office.handled(decision):
             return decision
         answer = decision
         # A duty that is discharged again, after a crash, say, is told by the same name.
@@ -282,25 +282,25 @@ class Enforcer:
                     answer = denied(answer, Code.OBLIGATION, reason)
                 self._note_undischarged(decision.serial, duty.name, reason)
         if key:
-            self._office.run(lambda tx: keys.discharged(tx, key, decision, answer), lambda _code, _reason: None)
+            self.office.run(lambda tx: keys.discharged(tx, key, decision, answer), lambda _code, _reason: None)
         return answer
 
     def _note_undischarged(self, serial: int, duty: str, reason: str) -> None:
         def work(tx: Transaction) -> None:
             data = {"record": serial, "obligation": duty, "reason": reason}
-            self._office.books.note(tx, "undischarged", self._office.time(), data)
+            self.office.books.note(tx, "undischarged", self.office.time(), data)
 
-        self._office.run(work, lambda _code, _reason: None)
+        self.office.run(work, lambda _code, _reason: None)
 
     def _without_store(self, action: str, inputs: Mapping[str, Any], code: Code, reason: str) -> Decision:
         """The answer when nothing can be kept: a denial, unless the policy says that it may stay open for reading."""
-        office = self._office
+        office = self.office
         way = self.policies.way(action) if self.policies else None
         open_ = code is Code.STORE and office.opened and not office.fault and way is not None and way.fail_open
         if open_ and way is not None and not office.group.leading:
             try:
                 with office.group.lock:
-                    at = self._office.time()
+                    at = self.office.time()
                     step = way.policy.machine.steps[way.action.name]
                     decision, _, duties = step(way.flat(inputs), office.now(way.policy, at), NOBODY)
                     if decision.effect == "allow" and not duties and office.barred(way, at) is None:
@@ -317,7 +317,7 @@ class Enforcer:
 
     def refused(self, code: Code, reason: str) -> Decision:
         """A denial of the enforcer's own."""
-        return self.shown(self._office.refusal(code, reason))
+        return self.shown(self.office.refusal(code, reason))
 
     def inputs_of(self, action: str) -> frozenset[str]:
         """The names under which the inputs of an action are given; none when there is no such action."""
@@ -329,15 +329,15 @@ class Enforcer:
     def questions(self) -> list[Question]:
         """What waits for people, the oldest first; empty as well when it cannot be known."""
         none: list[Question] = []
-        return self.look(lambda tx: questions.open_questions(self._office, tx), none)
+        return self.look(lambda tx: questions.open_questions(self.office, tx), none)
 
     def close_questions(self) -> None:
         """Deny what nobody has answered in time."""
-        self.look(lambda tx: questions.close_late(self._office, tx), None)
+        self.look(lambda tx: questions.close_late(self.office, tx), None)
 
     def forget(self) -> int:
         """Remove keys and ended reservations that are older than `settings.retention`; how many keys there were."""
-        retention, time = self.settings.retention, self._office.time
+        retention, time = self.settings.retention, self.office.time
         if retention is None:
             return 0
         return self.look(lambda tx: keys.forget(tx, time() - retention, held.forget(tx, time() - retention)), 0)
@@ -351,32 +351,32 @@ class Enforcer:
         if keys.fault(ticket) or keys.fault(by):
             return self.refused(Code.REFUSED, "a ticket and a name are texts")
         asked: list[Question] = []
-        office, yes = self._office, approved is True
+        office, yes = self.office, approved is True
         decision = office.run(lambda tx: questions.answer(office, tx, ticket, yes, by, asked), office.refusal)
         for q in asked:
-            decision = self._discharged(decision, q.key)
+            decision = self.discharged(decision, q.key)
         return self.shown(decision)
 
     def lock_down(self, officer: str, reason: str = "") -> Decision:
         """Deny everything but what policies list for lockdowns. Only officers may."""
         return self._change_lockdown(
-            ENTERED, officer, lambda at: self._office.lockdown.enter(officer, at), as_text(reason)
+            ENTERED, officer, lambda at: self.office.lockdown.enter(officer, at), as_text(reason)
         )
 
     def report_fault(self, reason: str) -> Decision:
         """A proof does not hold, or something else on which decisions rest: lockdown, until an officer lifts it."""
-        return self._change_lockdown(ENTERED, "", self._office.lockdown.fault, as_text(reason))
+        return self._change_lockdown(ENTERED, "", self.office.lockdown.fault, as_text(reason))
 
     def lift_lockdown(self, officer: str) -> Decision:
         """Go on as before. Any officer may, always."""
-        return self._change_lockdown(LIFTED, officer, lambda at: self._office.lockdown.lift(officer, at), "")
+        return self._change_lockdown(LIFTED, officer, lambda at: self.office.lockdown.lift(officer, at), "")
 
     def _change_lockdown(self, event: str, by: str, change: Callable[[int], Decision], reason: str) -> Decision:
-        office = self._office
+        office = self.office
 
         def work(tx: Transaction) -> Decision:
             self._allow_plainly({})
-            decision = change(self._office.time())
+            decision = change(self.office.time())
             if decision.effect == "allow":
                 office.write_lockdown(tx, office.books, event, by, reason)
             return decision
@@ -388,7 +388,7 @@ class Enforcer:
                 return office.refusal(code, fault)
             try:
                 with office.group.lock:
-                    decision = change(self._office.time())
+                    decision = change(self.office.time())
                     if decision.effect == "allow":
                         office.unsaved = event, by, reason
                     return replace(decision, reason=f"in this enforcer only: {fault}")
@@ -407,7 +407,7 @@ class Enforcer:
 
         One whose certificate or signature is not of what is in it is a fault, and so begins a lockdown.
         """
-        office, current = self._office, self.policies
+        office, current = self.office, self.policies
         try:
             policies = office.policies_of(bundle)
         except ForgedError as error:
@@ -426,7 +426,7 @@ class Enforcer:
 
     def close(self) -> None:
         """Let go of the store. From now on, everything is denied."""
-        office = self._office
+        office = self.office
         office.run(office.sign, lambda _code, _reason: None)
         with office.group.lock:
             office.fault = (Code.STORE, "the enforcer is closed")

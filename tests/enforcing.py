@@ -193,7 +193,7 @@ def same_as_store(enforcer: Enforcer, store: Store) -> None:
     own = [(p.name, *row) for p in enforcer.policies.running for row in p.machine.content.rows()]
     held = sorted((s, var, keys, repr(value)) for s, var, keys, value in own)
     assert held == kept, set(held) ^ set(kept)
-    books = enforcer._office.books
+    books = enforcer.office.books
     assert (books.size, books.tree.to_bytes()) == (size, frontier)
 
 
