@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, ROOT, Block, as_run, blocks, timeless
+from documents import DOCUMENTS, ELSEWHERE, ROOT, Block, as_run, blocks, timeless
 
 from policyctl.cli import FORMATS, commands, run
 
@@ -20,7 +20,7 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-WITH_SESSIONS = [d for d in DOCUMENTS if any(b.commands for b in blocks(d))]
+WITH_SESSIONS = [d for d in DOCUMENTS if d not in ELSEWHERE and any(b.commands for b in blocks(d))]
 
 
 def test_the_readme_shows_a_session() -> None:

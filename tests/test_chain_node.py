@@ -1,0 +1,70 @@
+"""The walk through docs/chain.md, on a node of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from chains import DOCUMENT, alike, document, ended, on_chain, prepared
+
+from policyctl.chain import node, state
+from policyctl.chain.talk import ChainError, over_http
+from policyctl.main import main
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory in which a node is installed, and nothing deployed."""
+    on_chain()
+    prepared(tmp_path)
+    monkeypatch.delenv("POLICYCTL_CACHE_DIR", raising=False)
+    monkeypatch.delenv("POLICYCTL_CHAIN_DIR", raising=False)
+    return tmp_path
+
+
+def test_the_walk_of_the_document(installed: Path) -> None:
+    shown = DOCUMENT.read_text(encoding="utf-8")
+    try:
+        made = document(installed)
+        assert not state.exists(installed / state.DIRECTORY), "`down` has ended it"
+    finally:
+        ended(installed)
+    assert alike(made) == alike(shown), "run `python tests/chains.py` if this is right"
+
+
+def test_a_node_that_died_is_noticed_and_another_one_begun(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(installed)
+    try:
+        assert main(["chain", "up", "--detach", "--port", "0"]) == 0
+        first = state.read(Path(state.DIRECTORY))
+        assert main(["chain", "propose", "x", "--as", "alice"]) == 0
+        node.stop(first.process)
+        os.waitpid(first.process, 0)
+        begun = int(time.time())
+        while int(time.time()) == begun:
+            time.sleep(0.05)  # the first block of a node says the second in which it began, and nothing else
+        capsys.readouterr()
+        assert main(["chain", "status"]) == 1
+        assert f"no node answers at {first.url}: `policyctl chain up` starts one" in capsys.readouterr().err
+        assert main(["chain", "up", "--detach", "--port", first.url.rpartition(":")[2]]) == 0
+        second = state.read(Path(state.DIRECTORY))
+        assert second.genesis != first.genesis
+        # The file of the first run beside the chain of the second: the same port, and yet another chain.
+        state.write(Path(state.DIRECTORY), first)
+        capsys.readouterr()
+        assert main(["chain", "status"]) == 1
+        assert "was begun anew" in capsys.readouterr().err
+        assert main(["chain", "down"]) == 0
+        assert "nothing was ended" in capsys.readouterr().out
+        assert over_http(second.url).id == second.chain, "nobody's node is ended by mistake"
+        state.write(Path(state.DIRECTORY), second)
+        assert main(["chain", "down"]) == 0
+        os.waitpid(second.process, 0)
+        with pytest.raises(ChainError, match="no node answers"):
+            over_http(second.url)
+    finally:
+        ended(installed)
