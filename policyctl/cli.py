@@ -197,6 +197,7 @@ def run(arguments: list[str]) -> int:
         cli_chain,
         cli_demo,
         cli_diff,
+        cli_election,
         cli_emit,
         cli_enforce,
         cli_lockdown,

@@ -19,7 +19,7 @@ ELSEWHERE = frozenset({ROOT / "docs" / "chain.md"})
 """Documents whose sessions need a node: `test_chain_node.py` runs them."""
 _FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^// file: (\S+)\n")
-_DIGEST = re.compile(r"\b[0-9a-f]{12}\b")
+_DIGEST = re.compile(r"\b(?:[0-9a-f]{12}|[0-9a-f]{64})\b")
 _SECONDS = re.compile(r"\b\d+\.\d s\b( \(\d+ from cache\))?")
 
 
@@ -39,8 +39,8 @@ class Block:
 
     @property
     def content(self) -> str:
-        """What stands in the file: JSON knows no comments."""
-        return self.text.partition("\n")[2] if self.file.endswith(".json") else self.text
+        """What stands in the file: JSON and tables know no comments."""
+        return self.text.partition("\n")[2] if self.file.endswith((".json", ".csv")) else self.text
 
     def edit(self, directory: Path) -> None:
         """Apply a `diff` block: what is context or taken away stands in the file exactly once."""
@@ -55,7 +55,7 @@ class Block:
 
 def timeless(text: str) -> str:
     """Without what differs from run to run, and from one version of the tool or a solver to the next."""
-    return _DIGEST.sub("0" * 12, _SECONDS.sub("0.0 s", text))
+    return _DIGEST.sub(lambda found: "0" * len(found[0]), _SECONDS.sub("0.0 s", text))
 
 
 def blocks(path: Path) -> list[Block]:
