@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.decision import Decision
+from runtime.decision import Decision, Duty
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Answer:
 
     `effect` is "allow", "deny" or "ask": a person has to answer first, who finds the question under `ticket`.
     `code` is one of `runtime.decision.Code`, or one that begins with `mapping.`. `arguments` are those that the call
-    has to be made with instead, None when they stay. `decisions` is what the policy said, in the order of the requests.
+    has to be made with instead, None when they stay. `duties` are what the host has to do beside,
+    and whoever does not know how has to deny. `decisions` is what the policy said, in the order of the requests.
     """
 
     effect: str
@@ -45,8 +46,14 @@ class Answer:
     reason: str = ""
     ticket: str = ""
     arguments: Mapping[str, Any] | None = None
+    duties: tuple[Duty, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
     @property
     def allowed(self) -> bool:
         return self.effect == "allow"
+
+    @property
+    def plain(self) -> bool:
+        """Whether the call may be made as it is, with nothing else to do: all that some hosts understand."""
+        return self.effect == "allow" and self.arguments is None and not self.duties

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hosts import requests
@@ -10,8 +11,10 @@ from hosts.call import Answer, Call
 from hosts.mapping import Mapping
 from hosts.paths import AbsentError, replaced
 from hosts.requests import Request, UnmappedError
-from runtime.decision import Code, Decision
+from runtime.decision import Code, Decision, Duty
+from runtime.desk import APPROVE
 from runtime.enforcer import Enforcer
+from runtime.policies import REDACT
 from runtime.together import decide_together
 
 
@@ -37,11 +40,19 @@ class Guard:
                 return Answer("allow", "mapping.unasked")
             key = _key(self.mapping.host, call, what)
             keyed = [(r.action, r.inputs, f"{key}#{i}" if key else "") for i, r in enumerate(asked)]
-            return _together(call, asked, decide_together(self.enforcer, keyed))
+            answer = _together(call, asked, decide_together(self.enforcer, keyed))
+            return replace(answer, duties=tuple(self._duties(answer.decisions)))
         except UnmappedError as error:
             return Answer("deny", error.code, str(error))
         except Exception as error:  # noqa: BLE001 whatever is wrong with a mapping or a call, nothing is allowed
             return Answer("deny", "mapping.fault", f"{type(error).__name__}: {error}")
+
+    def _duties(self, decisions: Sequence[Decision]) -> Iterator[Duty]:
+        """What decisions oblige to, and what is neither in the answer already nor done by the enforcer's handlers."""
+        for decision in decisions:
+            for duty in () if decision.shadow else decision.obligations:
+                if duty.name not in (APPROVE, REDACT) and duty.name not in self.enforcer.settings.handlers:
+                    yield duty
 
 
 def _key(host: str, call: Call, what: str) -> str:
@@ -56,7 +67,7 @@ def _together(call: Call, asked: Sequence[Request], decisions: Sequence[Decision
     if refused := [d for d in said if not d.allowed]:
         first = min(refused, key=_rank)
         word = "ask" if first.effect == "approve" else "deny"
-        return Answer(word, first.code.value, first.reason, first.ticket, None, said)
+        return Answer(word, first.code.value, first.reason, first.ticket, decisions=said)
     arguments: Any = None
     for request, decision in zip(asked, said, strict=True):
         for name, value in () if decision.shadow else decision.transform:
@@ -67,9 +78,9 @@ def _together(call: Call, asked: Sequence[Request], decisions: Sequence[Decision
                     raise AbsentError(f"`{name}` has to be rewritten, and is not taken as it is from the arguments")
                 arguments = replaced(call.arguments if arguments is None else arguments, origin, value)
             except AbsentError as error:
-                return Answer("deny", "mapping.rewrite", str(error), "", None, said)
+                return Answer("deny", "mapping.rewrite", str(error), decisions=said)
     code = next((d.code.value for d in said if d.code.value != "allowed"), "allowed")
-    return Answer("allow", code, said[0].reason, "", arguments, said)
+    return Answer("allow", code, said[0].reason, "", arguments, decisions=said)
 
 
 def _rank(decision: Decision) -> int:

@@ -204,6 +204,7 @@ def run(arguments: list[str]) -> int:
         cli_log,
         cli_more,
         cli_proofs,
+        cli_serve,
         cli_simulate,
         cli_sweep,
     )
