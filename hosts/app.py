@@ -206,7 +206,8 @@ class _Envoy:
     async def _answer(self, request: Request) -> Response:
         try:
             may(self._service, request, "ask")
-            call = envoy.call_of(request.method, request.url.path, request.url.query, request.headers)
+            raw = request.scope.get("raw_path", b"").decode("latin-1")
+            call = envoy.call_of(request.method, raw, request.url.query, request.headers)
             status, headers = envoy.reply(await self._service.work(self._service.guard("envoy").before, call))
             return PlainTextResponse("" if status == 200 else headers["x-policyctl-reason"], status, headers)
         except ForbiddenError as error:

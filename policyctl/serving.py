@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -127,22 +128,18 @@ def _bearers(path: Path | None) -> tuple[Bearer, ...]:
 
 def on_path(path: Path, mode: int) -> socket.socket:
     """A unix socket that listens at `path`, which only who has the rights of `mode` can reach. Raises `ServeError`."""
-    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if path.is_socket():
-        try:
-            found.connect(str(path))
-        except OSError:
-            path.unlink()  # left behind by one that has ended
-        else:
-            found.close()
-            raise ServeError(f"{path}: somebody listens there already")
-        found.close()
-        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                raise ServeError(f"{path}: somebody listens there already")
+        path.unlink()  # left behind by one that has ended
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # SOUND: it is made with these rights, and does not get them a moment later.
     before = os.umask(0o777 & ~mode)
     try:
         found.bind(str(path))
     except OSError as error:
+        found.close()
         raise ServeError(f"{path}: {error.strerror or error}") from error
     finally:
         os.umask(before)
@@ -152,15 +149,11 @@ def on_path(path: Path, mode: int) -> socket.socket:
 
 def on_port(host: str, port: int) -> socket.socket:
     """A socket that listens at a host and port. Raises `ServeError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind, proto)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
+        return socket.create_server((host, port), family=family, backlog=4096)
     except OSError as error:
         raise ServeError(f"{host}:{port}: {error.strerror or error}") from error
-    found.listen(4096)
-    return found
 
 
 def run(service: Service, listening: Sequence[socket.socket], ready: Callable[[], None]) -> None:
@@ -187,6 +180,8 @@ def run(service: Service, listening: Sequence[socket.socket], ready: Callable[[]
         backlog=4096,
     )
     server = Server(config)
+    # The server raises again what ended it, and what was begun here has to be ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run(list(listening))
     finally:
