@@ -13,6 +13,7 @@ from policyctl.cli_simulate import clear_errors, progress
 from policyctl.exit_codes import OK, REFUTED
 from policyctl.output import own_paint, write_out
 from policyctl.paint import Paint
+from policyctl.proved_engine import begin
 
 if TYPE_CHECKING:
     from simulator.demonstrations import Seen, Shown
@@ -38,7 +39,7 @@ def demo(name: str, seed: int | None) -> int:
     from simulator.demonstrations import show
 
     with progress(name, "ticks") as told:
-        shown, _ = show(name, seed, told)
+        shown, _ = show(name, seed, told, begin)
     write_out(render(shown, own_paint()))
     return OK if shown.is_complete and shown.makes_the_difference else REFUTED
 

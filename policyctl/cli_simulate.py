@@ -87,9 +87,9 @@ def begin() -> Begin:
 
 
 def engine() -> str:
-    from simulator.carry_out import ENGINE
+    from policyctl.proved_engine import BEGIN
 
-    return os.environ.get(ENGINE_VARIABLE) or ENGINE
+    return os.environ.get(ENGINE_VARIABLE) or BEGIN
 
 
 @contextmanager

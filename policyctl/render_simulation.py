@@ -15,6 +15,7 @@ from simulator.figures import change, figure, interval, number, sparkline
 from simulator.intervals import Interval, mean, median
 from simulator.metrics import METRICS, Metric, service
 from simulator.record import Record
+from simulator.report_compliance import rows
 from simulator.report_words import highlights, setting, story
 
 WIDTH = 100
@@ -37,6 +38,8 @@ def render_run(record: Record, paint: Paint) -> str:
         "",
         *_curves(record, paint),
     ]
+    if record.compliance is not None:
+        lines += ["", paint("bold", "compliance"), *_rows(rows(record.compliance))]
     shown = highlights(record, HAPPENINGS)
     if shown:
         lines += ["", paint("bold", "what happened")]
@@ -87,15 +90,15 @@ def figures_mark(metric: Metric, value: float) -> str:
 
 
 def render_comparison(
-    names: tuple[str, str], rows: Sequence[tuple[Metric, Interval, Interval, Interval]], paired: int, paint: Paint
+    names: tuple[str, str], found: Sequence[tuple[Metric, Interval, Interval, Interval]], paired: int, paint: Paint
 ) -> str:
     """Two sets of runs side by side: for each metric both means, and the difference with its interval."""
     how = f"{paired} pairs with equal seeds" if paired > 1 else "runs with different seeds, not paired"
-    if all(not d.known for _, _, _, d in rows):
+    if all(not d.known for _, _, _, d in found):
         how = "one run each: a difference may be chance; `--runs` gives intervals"
     lines = [paint("dim", how), f"{'':<28}{names[0][-22:]:>24}{names[1][-22:]:>24}   difference"]
     group = ""
-    for m, a, b, d in rows:
+    for m, a, b, d in found:
         if m.group != group:
             group = m.group
             lines.append(paint("bold", group))
@@ -151,6 +154,15 @@ def _short(who: str, text: str) -> str:
     return textwrap.shorten(f"{who.replace('_', ' ')}: {text}", WIDTH - 16, placeholder=" …")
 
 
+def _rows(found: Sequence[tuple[str, str]]) -> list[str]:
+    """Titles at the left, and texts beside them."""
+    lines = []
+    for title, text in found:
+        first, *rest = textwrap.wrap(text, WIDTH - 17)
+        lines += [f"  {title:<15}{first}", *(f"{'':17}{line}" for line in rest)]
+    return lines
+
+
 def _wrapped(text: str, paint: Paint, style: str, indent: str = "") -> list[str]:
     lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
     return [paint(style, line) if style else line for line in lines]
@@ -173,5 +185,5 @@ def render_incidents(happenings: Sequence[Happening], paint: Paint) -> str:
 
 def render_incident(happenings: Sequence[Happening], paint: Paint) -> str:
     """All that is known of one incident, in order."""
-    rows = [(f"tick {h.tick:>6}", f"{h.who.replace('_', ' '):<18}", f"{h.kind:<10}", h.text) for h in happenings]
-    return "".join(f"{tick}  {paint('dim', who)}  {kind}  {text}\n" for tick, who, kind, text in rows)
+    told = [(f"tick {h.tick:>6}", f"{h.who.replace('_', ' '):<18}", f"{h.kind:<10}", h.text) for h in happenings]
+    return "".join(f"{tick}  {paint('dim', who)}  {kind}  {text}\n" for tick, who, kind, text in told)

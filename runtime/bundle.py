@@ -11,7 +11,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policydsl.core.expr import Expr
 from policydsl.core.from_json import from_data, from_json
@@ -43,14 +43,15 @@ class ForgedError(BundleError):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy of a bundle. `certificate` is the digest of the certificate, `unproved` names the promised properties
-    that it does not show to hold, and `lemmas` are what its proofs by induction show of every state."""
+    """One policy of a bundle. `proof` is the text of the certificate and `certificate` its digest, `unproved` names the
+    promised properties that it does not show to hold, `lemmas` are what its proofs by induction show of every state."""
 
     system: System
     digest: str
     certificate: str
     unproved: tuple[str, ...]
     lemmas: tuple[Expr, ...] = ()
+    proof: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ def _policy(files: Mapping[str, bytes], name: str) -> Policy:
     flawed = [p.name for p in system.properties if p.expected is Expected.REFUTED]
     unproved = [n for n in promised if verdicts.get(n) != PROVED]
     sha = "" if text is None else hashlib.sha256(text).hexdigest()
-    return Policy(system, own, sha, (*unproved, *flawed), lemmas)
+    return Policy(system, own, sha, (*unproved, *flawed), lemmas, "" if text is None else text.decode())
 
 
 def _certified(name: str, text: bytes, own: str) -> tuple[dict[str, str], tuple[Expr, ...]]:

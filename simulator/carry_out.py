@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from zipfile import BadZipFile
 
 from simulator import record
+from simulator.compliance import Compliance
 from simulator.record import Change, Header, History, Record, RecordError
 from simulator.scenario import Scenario, to_data
 
@@ -159,6 +160,12 @@ def policies(engine: Engine) -> dict[str, str]:
     return dict(found)
 
 
+def compliance(engine: Engine) -> Compliance | None:
+    """The Auditor's report, as far as there is one."""
+    report: Callable[[], Compliance | None] = getattr(engine, "compliance", lambda: None)
+    return report()
+
+
 def check_policies(folder: Path, header: Header, engine: Engine) -> None:
     """A run under another policy is another run. Raises `RecordError`."""
     now = policies(engine)
@@ -188,4 +195,5 @@ def _go_on(folder: Path, header: Header, engine: Engine, history: History, told:
         going = told(engine.tick, total)
         if keep_state and (not going or engine.tick == total or (every and engine.tick % every == 0)):
             record.checkpoint(folder, engine.tick, engine, history)
-    return record.finish(folder, replace(header, done=engine.tick, final=engine.digest()), history)
+    done = replace(header, done=engine.tick, final=engine.digest())
+    return record.finish(folder, done, history, compliance(engine))

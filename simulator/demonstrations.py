@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from simulator.engine import Engine, begin
+from simulator import engine
+from simulator.engine import Engine
 from simulator.measures import FIRST_HARM, HINDSIGHT
 from simulator.metrics import BY_NAME, Metric, evaluate
 from simulator.record import History
-from simulator.scenario import SUFFIX, Scenario, from_text
+from simulator.scenario import SUFFIX, Scenario, from_text, with_settings
 
 Event = Mapping[str, Any]
 
@@ -140,15 +141,22 @@ def scenario_of(name: str) -> Scenario:
     return from_text(files("simulator").joinpath("demos", name + SUFFIX).read_text("utf-8"), name + SUFFIX)
 
 
+Begin = Callable[[Scenario, int, int], Engine]
+
+
 def show(
-    name: str, seed: int | None = None, told: Callable[[int, int], bool] = lambda _d, _t: True
+    name: str,
+    seed: int | None = None,
+    told: Callable[[int, int], bool] = lambda _d, _t: True,
+    begin: Begin = engine.begin,
+    settings: Sequence[str] = (),
 ) -> tuple[Shown, History]:
     """Runs a demonstration twice, with and without the agents; `told` says no to stop early."""
-    demo, scenario = DEMOS[name], scenario_of(name)
+    demo, scenario = DEMOS[name], with_settings(scenario_of(name), settings)
     scenario = scenario if seed is None else scenario.model_copy(update={"seed": seed})
-    history, figures = _run(scenario, lambda done: told(done, 2 * scenario.ticks))
+    history, figures = _run(begin, scenario, lambda done: told(done, 2 * scenario.ticks))
     off = scenario.model_copy(update={"agents": ()})
-    _, without = _run(off, lambda done: told(scenario.ticks + done, 2 * scenario.ticks))
+    _, without = _run(begin, off, lambda done: told(scenario.ticks + done, 2 * scenario.ticks))
     return Shown(demo, scenario, follow(demo.steps, history.happenings), figures, without), history
 
 
@@ -169,16 +177,16 @@ def follow(steps: Sequence[Step], events: Sequence[Event]) -> tuple[Seen, ...]:
     return tuple(found)
 
 
-def _run(scenario: Scenario, told: Callable[[int], bool]) -> tuple[History, dict[str, float]]:
-    engine, history = begin(scenario, scenario.seed, 0), History()
+def _run(begin: Begin, scenario: Scenario, told: Callable[[int], bool]) -> tuple[History, dict[str, float]]:
+    run, history = begin(scenario, scenario.seed, 0), History()
     suspects: set[int] = set()
-    while engine.tick < scenario.ticks and told(engine.tick):
-        ticked = engine.step()
+    while run.tick < scenario.ticks and told(run.tick):
+        ticked = run.step()
         # What was submitted stands before what was noted of it in the same tick, and what came of it behind.
-        history.happenings += _submitted(engine)
+        history.happenings += _submitted(run)
         history.add(ticked)
         noted = [asdict(h) for h in ticked.happenings]
-        history.happenings += _watch(engine, noted, ticked.measures, suspects)
+        history.happenings += _watch(run, noted, ticked.measures, suspects)
     figures = evaluate(scenario, history.columns, history.decided, history.happenings)
     honest = scenario.bots - round(scenario.bots * scenario.malicious)
     figures["taken_over"] = 100.0 * figures["compromised"] / honest

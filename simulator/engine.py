@@ -9,31 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from policydsl.core.to_json import digest as core_digest
 from runtime.bundle import BundleError, Policy
-from simulator import hindsight
+from simulator import hindsight, sabotage, second_opinion
 from simulator import team as agents
 from simulator.agents.auditor import Desk
 from simulator.agents.base import Happening, Subject
 from simulator.asking import ask, offer_skills
 from simulator.attacks import is_byzantine
+from simulator.compliance import Compliance, report
 from simulator.decision_log import Log
 from simulator.gateway import Gateway
 from simulator.governing import Layers, govern
 from simulator.hindsight import Ledger
 from simulator.layers import protocol, swarm
+from simulator.measures import HINDSIGHT, SABOTAGE
 from simulator.network import LATENCIES, Network, partition
-from simulator.policies import bundle_of, governing
+from simulator.policies import bundle_of, governing, playbooks_of
+from simulator.proofs import Certificate, Proofs, Verifier
 from simulator.random_streams import Draw
 from simulator.recovery import repair
 from simulator.scenario import Scenario, ScenarioError, check_parameters
-from simulator.skill_sources import TEXTS
+from simulator.second_opinion import Evidence
+from simulator.skill_sources import FINGERPRINTS, TEXTS
 from simulator.snapshot import SnapshotError, digest, restore, save
 from simulator.surroundings import Surroundings, look
 from simulator.team import Team
@@ -43,6 +46,8 @@ from simulator.world import begin as begin_world
 
 AUC_EVERY = 10
 """Ticks between two looks at how well reputations tell good from bad."""
+AMONG = 48
+"""Of one out of so many columns of requests, were there so many in a tick, a decision is kept for the Auditor."""
 
 
 @dataclass(slots=True)
@@ -56,6 +61,8 @@ class Simulation:
     tick: int = 0
     params: dict[str, int] = field(default_factory=dict)
     """Parameters of the policy that were changed on the way."""
+    sabotaged: tuple[int, ...] = ()
+    """The acts of sabotage of the scenario that nobody has repaired yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,7 @@ class Ticked:
 class Engine:
     """One run. Two engines with equal scenario, seed and run number do exactly the same.
 
-    `check_proofs` says whether the certificates are still those of the policies that run; whoever has a verifier may
-    hand in one that proves them anew.
+    Raises `ScenarioError` when the proofs of the policies do not hold, by their digests and by the `verifier`.
     """
 
     def __init__(
@@ -79,23 +85,28 @@ class Engine:
         seed: int,
         run: int,
         policies: Sequence[Policy],
-        check_proofs: Callable[[], bool] | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         self.scenario, self.seed, self.run = scenario, seed, run
-        self.policies = {p.system.name: p.digest for p in policies}
         self.governing = policies
-        self.check_proofs = check_proofs or self._is_what_was_proved
+        playbooks = playbooks_of(scenario.playbooks)
+        self.policies = {**{p.system.name: p.digest for p in policies}, **playbooks.digests}
         ecosystem = policies[0].system
         self.ranges = {p.name: (p.low, p.high) for p in ecosystem.params if p.low is not None and p.high is not None}
         check_parameters(scenario, self.ranges)
+        sabotage.check(scenario, policies)
         self.who: Cast = cast(scenario)
         draw = Draw(seed, run, -1, "")
         found = enforcers(scenario, [p.system for p in policies], draw)
         self.gateway = Gateway(found, params_of(ecosystem, scenario.parameters), self.ranges)
+        self.proofs = Proofs(self.gateway, tuple(Certificate(p.proof, p.certificate) for p in policies), verifier)
+        if wrong := self.proofs.faults():
+            # SOUND: no run begins under what is not proved.
+            raise ScenarioError([("policy", fault) for fault in wrong])
         self.network = _network(scenario, self.who.all)
         world = begin_world(scenario, draw)
         _first_skills(world, self.gateway, scenario.skills.initial)
-        self.state = Simulation(world, agents.begin(scenario, self.who))
+        self.state = Simulation(world, agents.begin(scenario, self.who, playbooks.text))
 
     @property
     def tick(self) -> int:
@@ -106,10 +117,11 @@ class Engine:
         """A tick passes."""
         state, gateway, scenario = self.state, self.gateway, self.scenario
         world, tick, ledger = state.world, state.tick, Ledger()
-        gateway.begin(tick * scenario.tick_ms)
+        gateway.begin(tick * scenario.tick_ms, self._sample())
         around = look(scenario, world, gateway, tick, self._draw)
+        struck = self._strike(around)
         traitors = is_byzantine(world, around.attack)
-        happenings = ask(scenario, world, gateway, self.network, around, ledger)
+        happenings = struck + ask(scenario, world, gateway, self.network, around, ledger)
         reviewer = self.who.reviewer if state.team.auditor is None else None
         offer_skills(scenario, world, gateway, around, self._draw, reviewer)
         committee = state.team.coordination
@@ -142,10 +154,48 @@ class Engine:
         state.tick += 1
         return Ticked(ledger.counts, happenings, list(decided.executed))
 
-    def _is_what_was_proved(self) -> bool:
-        """Whether what runs is what the bundle's certificates are about, and all that it promises is proved."""
-        pairs = zip(self.gateway.enforcers, self.governing, strict=True)
-        return all(core_digest(e.system) == p.digest and not p.unproved for e, p in pairs)
+    def _sample(self) -> tuple[int, int]:
+        """Of which column of requests of this tick a decision is kept (-1 for none), and a lot to draw the row by."""
+        if self.state.team.auditor is None:
+            return -1, 0
+        column, lot = self._draw("sampled decision").below(np.arange(2), [AMONG, 1 << 30]).tolist()
+        return int(column), int(lot)
+
+    def _strike(self, around: Surroundings) -> list[Happening]:
+        """What somebody with access to the machine does in this tick."""
+        state, found = self.state, []
+        for number, act in enumerate(self.scenario.sabotage):
+            if act.at != state.tick:
+                continue
+            if act.what == "skill":
+                skill = sabotage.swap_skill(state.world, around.live)
+                text = f"skill {skill} becomes another one, which does harm"
+                found.append(Happening(state.tick, around.now, HINDSIGHT, SABOTAGE, text, -1, "skill", skill))
+                continue
+            state.sabotaged = (*state.sabotaged, number)
+            self._enact()
+            text = f"the policy is exchanged for one without `{act.rule}`"
+            text += ", and its certificate for a forged one" if act.forged else ""
+            found.append(Happening(state.tick, around.now, HINDSIGHT, SABOTAGE, text))
+        return found
+
+    def _enact(self) -> None:
+        """What is in force is what was proved, but for what was done to it."""
+        found = sabotage.sabotaged(self.governing, [self.scenario.sabotage[i] for i in self.state.sabotaged])
+        for system, _ in found:
+            self.gateway.enact(system)
+        self.proofs.shown = tuple(proof for _, proof in found)
+
+    def _repair(self) -> bool:
+        """The policies that were proved are in force again; whether they were not."""
+        was, self.state.sabotaged = self.state.sabotaged, ()
+        self._enact()
+        return bool(was)
+
+    def _second_opinion(self, evidence: Evidence) -> str:
+        """What is wrong with a decision, by the policy of the bundle: not by what is in force."""
+        proved = next(p.system for p in self.governing if p.system.name == evidence.policy)
+        return second_opinion.difference(proved, evidence)
 
     def _draw(self, stream: str) -> Draw:
         return Draw(self.seed, self.run, self.state.tick, stream)
@@ -163,7 +213,15 @@ class Engine:
         state, world = self.state, self.state.world
         before = self._consensus()
         sources = world.skills.source
-        desk = Desk(len(sources), lambda skill: TEXTS[int(sources[skill])], state.log, self.check_proofs)
+        desk = Desk(
+            len(sources),
+            lambda skill: TEXTS[int(sources[skill])],
+            state.log,
+            self.proofs,
+            lambda skill: FINGERPRINTS[int(sources[skill])],
+            self.gateway.evidence,
+            self._second_opinion,
+        )
         around = agents.Around(
             state.tick,
             self.gateway,
@@ -174,6 +232,7 @@ class Engine:
             desk,
             lambda committee: protocol.traitors(committee, traitors),
             self._truth,
+            self._repair,
         )
         found = agents.tick(state.team, self.who, around)
         committee = state.team.coordination
@@ -207,6 +266,11 @@ class Engine:
         self.state.params.update(parameters)
         self.gateway.reparameterise(parameters)
 
+    def compliance(self) -> Compliance | None:
+        """How the rules were kept, as the Auditor sees it."""
+        team, gateway = self.state.team, self.gateway
+        return report(team.auditor, team.enforcer, gateway.tallies, gateway.reason, self.proofs, self.state.log)
+
     def digest(self) -> str:
         """Equal exactly for equal states."""
         hashed = hashlib.blake2b(digest(self.state).encode(), digest_size=16)
@@ -236,6 +300,7 @@ class Engine:
         saved = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         with np.load(folder / "state.npz", allow_pickle=False) as arrays:
             self.state = restore(Simulation, saved["state"], arrays)
+        self._enact()
         self.gateway.tallies = {n: np.array(counts, dtype=np.int64) for n, counts in saved["tallies"].items()}
         for number, enforcer in enumerate(self.gateway.enforcers):
             with np.load(folder / f"policy-{number}.npz", allow_pickle=False) as arrays:
@@ -246,13 +311,13 @@ class Engine:
             raise SnapshotError("the state is not what was saved: its hash is another one")
 
 
-def begin(scenario: Scenario, seed: int, run: int = 0) -> Engine:
+def begin(scenario: Scenario, seed: int, run: int = 0, verifier: Verifier | None = None) -> Engine:
     """A run from its beginning, under the policies that the scenario names. Raises `ScenarioError`."""
     try:
         policies = governing(bundle_of(scenario.policy))
     except BundleError as error:
         raise ScenarioError([("policy", str(error))]) from None
-    return Engine(scenario, seed, run, policies)
+    return Engine(scenario, seed, run, policies, verifier)
 
 
 def _first_skills(world: World, gateway: Gateway, count: int) -> None:

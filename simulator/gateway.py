@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from policydsl.core.system import System
 from policydsl.core.types import EnumType, Value
 from runtime.columns import Bools
 from runtime.population import Population
+from simulator.second_opinion import Evidence, can_be_kept, cells_of, inputs_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +67,11 @@ class Gateway:
     """Milliseconds since the run began."""
     asked: list[Asked] = field(default_factory=list)
     """What was asked in this tick, in order."""
+    sample: tuple[int, int] = (-1, 0)
+    """Of which column of this tick the decision about a row is kept, with all that it depends on, and a lot to draw the
+    row by."""
+    evidence: list[Evidence] = field(default_factory=list)
+    """What was kept of this tick."""
     tallies: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     """For each action how often it was allowed, and then how often each of its guards denied it, in the whole run."""
     _home: dict[str, Population] = field(default_factory=dict)
@@ -78,18 +85,36 @@ class Gateway:
                 self._home[action.name] = enforcer
                 self.tallies[action.name] = np.zeros(1 + len(action.guards), dtype=np.int64)
 
-    def begin(self, now: int) -> None:
+    def begin(self, now: int, sample: tuple[int, int] = (-1, 0)) -> None:
         """A tick begins."""
-        self.now = now
-        self.asked = []
+        self.now, self.sample = now, sample
+        self.asked, self.evidence = [], []
 
     def ask(self, action: str, **columns: Any) -> Answers:
         """Asks for all rows, one after the other; what is allowed has then happened."""
-        stepped = self._home[action].step(action, self.now, columns)
-        answers = Answers(stepped.guard == -1, stepped.guard)
-        self.tallies[action] += np.bincount(stepped.guard.astype(np.int64) + 1, minlength=len(self.tallies[action]))
+        watched = len(self.asked) == self.sample[0]
+        guard = self._watched(action, columns) if watched else self._home[action].step(action, self.now, columns).guard
+        answers = Answers(guard == -1, guard)
+        self.tallies[action] += np.bincount(guard.astype(np.int64) + 1, minlength=len(self.tallies[action]))
         self.asked.append(Asked(action, columns, answers))
         return answers
+
+    def _watched(self, action: str, columns: Mapping[str, Any]) -> NDArray[np.int16]:
+        """The same, where the decision about a row is kept: those before it have happened by then."""
+        home = self._home[action]
+        rows = next((len(c) for c in columns.values() if np.ndim(c)), 1)
+        if not rows or not can_be_kept(home.system, action):
+            return home.step(action, self.now, columns).guard
+        row = self.sample[1] % rows
+        first, rest = ({n: c[part] if np.ndim(c) else c for n, c in columns.items()} for part in _halves(row))
+        before = home.step(action, self.now, first).guard if row else np.zeros(0, dtype=np.int16)
+        inputs = inputs_of(home, action, columns, row, self.now)
+        cells = cells_of(home, inputs, action)
+        guard = np.concatenate([before, home.step(action, self.now, rest).guard])
+        allowed, reason = bool(guard[row] < 0), home.reason(action, int(guard[row]))
+        params = dict(self.params) if home is self.enforcers[0] else {}
+        self.evidence.append(Evidence(home.system.name, action, inputs, params, cells, allowed, reason))
+        return guard
 
     def may(self, action: str, **columns: Any) -> bool:
         """Asks once; whether it was allowed."""
@@ -133,6 +158,16 @@ class Gateway:
         self.params |= chosen
         self.enforcers[0].choose(self.params)
 
+    def enact(self, system: System) -> None:
+        """From now on this is the policy of its name, over the state that there is; it has the same variables."""
+        place, old = next((i, e) for i, e in enumerate(self.enforcers) if e.system.name == system.name)
+        if old.system == system:
+            return
+        new = Population(system, None if place else self.params, {sort: old.size(sort) for sort in old.people.sorts})
+        new.load(old.save())
+        self.enforcers = [*self.enforcers[:place], new, *self.enforcers[place + 1 :]]
+        self._home |= dict.fromkeys((a.name for a in system.actions), new)
+
     def reason(self, action: str, guard: int) -> str:
         """Why a guard denies."""
         return self._home[action].reason(action, guard)
@@ -140,3 +175,7 @@ class Gateway:
     def of_tick(self, action: str) -> list[Asked]:
         """What was asked for an action in this tick."""
         return [a for a in self.asked if a.action == action]
+
+
+def _halves(row: int) -> tuple[slice, slice]:
+    return slice(0, row), slice(row, None)

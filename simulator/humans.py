@@ -23,11 +23,13 @@ Ids = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Truth = Callable[[Subject, Ids], Bools]
 """Whether bots, skills or links really do harm."""
+Repair = Callable[[], bool]
+"""Puts the proved policy and its certificate back in force; whether it was not."""
 
 HUMANS = "humans"
 """The name under which agents tell humans something."""
 INCIDENT, REVIEW = "incident", "review"
-URGENT = ("lift_lockdown", "emergency", "stand_down")
+URGENT = ("lift_lockdown", "repair", "emergency", "stand_down")
 """What is taken up before any incident, in this order."""
 MORE = 0.1
 """So much of the time of one case each like case takes that is looked at with it."""
@@ -85,8 +87,8 @@ def tell_humans(view: View, request: Request) -> None:
     view.bus.requests.setdefault(HUMANS, []).append(request)
 
 
-def tick(state: State, view: View, book: Book | None, truth: Truth, repair: Callable[[], None] | None = None) -> None:
-    """One tick, after all agents. `book` is the Incident Responder's; `repair` puts the proved policy back in force."""
+def tick(state: State, view: View, book: Book | None, truth: Truth, repair: Repair) -> None:
+    """One tick, after all agents. `book` is the Incident Responder's."""
     for request in view.bus.requests.pop(HUMANS, []):
         if request.what in URGENT and request.what not in [*state.urgent, *(j.what for j in state.jobs)]:
             state.urgent.append(request.what)
@@ -152,17 +154,16 @@ def _to_review(state: State, view: View, book: Book | None) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _finish(
-    state: State, view: View, book: Book | None, truth: Truth, repair: Callable[[], None] | None, job: Job
-) -> None:
+def _finish(state: State, view: View, book: Book | None, truth: Truth, repair: Repair, job: Job) -> None:
     who = int(state.operators[job.operator])
     match job.what:
         case "lift_lockdown":
+            _repair(view, repair)
             if view.gateway.read("lockdown"):
-                if repair is not None:
-                    repair()
                 view.gateway.ask("lift_lockdown", principal=who)
                 _note(view, "a human lifts the lockdown")
+        case "repair":
+            _repair(view, repair)
         case "emergency" | "stand_down":
             if view.gateway.may(job.what, principal=who):
                 said = "declares an emergency" if job.what == "emergency" else "ends the emergency"
@@ -177,6 +178,11 @@ def _finish(
         case _:
             if book is not None:
                 _decide(state, view, book, truth, who, np.array(job.numbers, dtype=np.int64))
+
+
+def _repair(view: View, repair: Repair) -> None:
+    if repair():
+        _note(view, "a human puts the policy that was proved back in force")
 
 
 def _judged(state: State, view: View, truth: Truth, column: int, numbers: Ids, cases: Ids) -> Bools:

@@ -20,6 +20,8 @@ Its `who` is `hindsight`; `subject` and `number` say who it was. From it to the 
 of detection. Agents do not see happenings of others, and none can see these."""
 
 HINDSIGHT = "hindsight"
+SABOTAGE = "sabotage"
+"""The kind of happening that notes, with hindsight, that what was proved or audited was exchanged."""
 
 
 class Over(Enum):

@@ -1,11 +1,16 @@
-"""The policies of the twin: a bundle goes in, verified policies come out, that of the ecosystem first."""
+"""What governs a run: a bundle goes in, verified policies come out, that of the ecosystem first; and playbooks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
 from runtime.bundle import Bundle, BundleError, Policy, read
+from simulator.agents.playbooks import PlaybookError, plans
+from simulator.scenario import ScenarioError
 
 ECOSYSTEM = "twin.ecosystem"
 INCIDENTS = "agents.incidents"
@@ -39,3 +44,28 @@ def governing(bundle: Bundle) -> tuple[Policy, ...]:
         if policy.unproved:
             raise BundleError(f"`{policy.unproved[0]}` of `{policy.system.name}` is not proved")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Playbooks:
+    """The text of a file, or None for those that ship."""
+
+    text: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Its digest by the name `playbooks`, as those of policies are kept."""
+
+
+def playbooks_of(path: str) -> Playbooks:
+    """The playbooks in a file, or those that ship for no path. Raises `ScenarioError`."""
+    if not path:
+        return Playbooks()
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        plans(text)
+    except OSError as error:
+        raise ScenarioError([("playbooks", f"`{path}` cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError([("playbooks", f"`{path}` is not UTF-8: {error.reason}")]) from None
+    except PlaybookError as error:
+        raise ScenarioError([("playbooks", f"{path}: {line}") for line in str(error).splitlines()]) from None
+    return Playbooks(text, {"playbooks": sha256(text.encode()).hexdigest()})

@@ -9,6 +9,7 @@ can be read, and the run goes on from its last checkpoint.
     decisions.parquet proposal, submitted_ms, executed_ms of each executed proposal
     happenings.jsonl  what people should be able to read afterwards
     summary.json      the metrics
+    compliance.json   the Auditor's report, if there is an Auditor
     checkpoints/      a state of the engine each, with what was recorded until then
     report.html, plots/
 """
@@ -26,13 +27,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from simulator.compliance import Compliance
 from simulator.measures import BY_NAME, NAMES, Columns, columns, row
 from simulator.metrics import evaluate
 from simulator.scenario import Scenario, ScenarioError, from_data, to_data
 
 FORMAT = "policyctl.run/1"
 HEADER = "run.json"
+COMPLIANCE = "compliance.json"
 CHECKPOINTS = "checkpoints"
 
 
@@ -105,6 +109,7 @@ class Record:
     decided: NDArray[np.int64]
     happenings: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, float]
+    compliance: Compliance | None = None
 
     @property
     def name(self) -> str:
@@ -208,14 +213,16 @@ def is_record(folder: Path) -> bool:
     return (folder / HEADER).is_file()
 
 
-def finish(folder: Path, header: Header, history: History) -> Record:
+def finish(folder: Path, header: Header, history: History, compliance: Compliance | None = None) -> Record:
     """Writes everything but reports and checkpoints; the header comes last."""
     write_history(folder, history)
     figures = evaluate(header.scenario, history.columns, history.decided, history.happenings)
     write_text(folder / "summary.json", f"{json.dumps(_plain(figures), indent=2)}\n")
+    if compliance is not None:
+        write_text(folder / COMPLIANCE, f"{compliance.model_dump_json(indent=2)}\n")
     write_header(folder, header)
     decided = np.array(history.decided, dtype=np.int64).reshape(-1, 3)
-    return Record(folder, header, history.columns, decided, history.happenings, figures)
+    return Record(folder, header, history.columns, decided, history.happenings, figures, compliance)
 
 
 def read(folder: Path) -> Record:
@@ -227,7 +234,20 @@ def read(folder: Path) -> Record:
     history = read_history(place)
     figures = evaluate(header.scenario, history.columns, history.decided, history.happenings)
     decided = np.array(history.decided, dtype=np.int64).reshape(-1, 3)
-    return Record(folder, header, history.columns, decided, history.happenings, figures)
+    return Record(folder, header, history.columns, decided, history.happenings, figures, _compliance(folder))
+
+
+def _compliance(folder: Path) -> Compliance | None:
+    try:
+        return Compliance.model_validate_json((folder / COMPLIANCE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RecordError(f"`{folder / COMPLIANCE}` cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise RecordError(f"`{folder / COMPLIANCE}` is no report of compliance: {place}: {first['msg']}") from None
 
 
 def checkpoint(folder: Path, tick: int, engine: Any, history: History) -> Path:

@@ -14,8 +14,12 @@ from simulator.charts import CHARTS, figure, svg
 from simulator.figures import figure as as_text
 from simulator.metrics import METRICS
 from simulator.record import Record
+from simulator.report_compliance import incidents, rows, span
 from simulator.report_words import highlights, setting, story
 from simulator.scenario import fields_of
+
+INCIDENTS = 12
+"""So many are told."""
 
 STYLE = """
 :root { color-scheme: light; --ink: #1a1a1a; --soft: #666; --line: #ddd; }
@@ -50,6 +54,8 @@ def page(record: Record) -> str:
         charts(record),
         "<h2>What happened</h2>",
         _happenings(record),
+        *_compliance(record),
+        *_incidents(record),
         "<h2>What was simulated</h2>",
         _settings(record),
     ]
@@ -69,18 +75,18 @@ def document(title: str, parts: Iterable[str]) -> str:
 
 def figures_table(runs: Mapping[str, Mapping[str, float]]) -> str:
     """A row for each metric, a column for each of the runs."""
-    rows = []
+    lines = []
     for group, metrics in groupby(METRICS, key=lambda m: m.group):
-        rows.append(f'<tr><th colspan="{len(runs) + 2}">{escape(group)}</th></tr>')
+        lines.append(f'<tr><th colspan="{len(runs) + 2}">{escape(group)}</th></tr>')
         for m in metrics:
             cells = "".join(f'<td class="n">{escape(as_text(m, figures[m.name]))}</td>' for figures in runs.values())
             note = " (hindsight)" if m.hindsight else ""
             meaning = f"<td><small>{escape(m.meaning)}{note}</small></td>"
-            rows.append(f"<tr><td>{escape(m.title)}</td>{cells}{meaning}</tr>")
+            lines.append(f"<tr><td>{escape(m.title)}</td>{cells}{meaning}</tr>")
     head = ""
     if len(runs) > 1:
         head = "<tr><th></th>" + "".join(f"<th>{escape(n)}</th>" for n in runs) + "<th></th></tr>"
-    return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
+    return f'<div class="scroll"><table>{head}{"".join(lines)}</table></div>'
 
 
 def charts(record: Record) -> str:
@@ -105,7 +111,7 @@ def _list(lines: Sequence[str], kind: str) -> str:
 
 def _happenings(record: Record) -> str:
     shown = highlights(record, 80)
-    rows = "".join(
+    lines = "".join(
         f'<tr><td class="n">{tick:,}</td><td>{escape(who.replace("_", " "))}</td><td>{escape(text)}</td></tr>'
         for tick, who, text in shown
     )
@@ -117,19 +123,47 @@ def _happenings(record: Record) -> str:
     )
     if not shown:
         return '<p class="soft">nothing worth a note</p>'
-    return f'<div class="scroll"><table><tr><th>tick</th><th>who</th><th>what</th></tr>{rows}</table></div>{rest}'
+    return f'<div class="scroll"><table><tr><th>tick</th><th>who</th><th>what</th></tr>{lines}</table></div>{rest}'
+
+
+def _compliance(record: Record) -> list[str]:
+    """How the rules were kept, as the Auditor says."""
+    found = record.compliance
+    if found is None:
+        return []
+    body = "".join(f"<tr><th>{escape(title)}</th><td>{escape(text)}</td></tr>" for title, text in rows(found))
+    why = "".join(
+        f'<tr><td class="n">{d.count:,}</td><td><code>{escape(d.action)}</code></td><td>{escape(d.reason)}</td></tr>'
+        for d in found.by_reason
+    )
+    denials = f"<details><summary>every reason to deny</summary><table>{why}</table></details>" if why else ""
+    return ["<h2>Compliance</h2>", f'<div class="scroll"><table>{body}</table></div>{denials}']
+
+
+def _incidents(record: Record) -> list[str]:
+    """The longest incidents, each with its forensics."""
+    shown = []
+    for which, notes in incidents(record, INCIDENTS):
+        lines = "".join(
+            f'<tr><td class="n">{h.tick:,}</td><td>{escape(h.who.replace("_", " "))}</td>'
+            f"<td>{escape(h.kind)}</td><td>{escape(h.text)}</td></tr>"
+            for h in notes
+        )
+        title = f"incident {which}, {span(notes)}: {next(h.text for h in notes if h.incident == which)}"
+        shown.append(f"<details><summary>{escape(title)}</summary><table>{lines}</table></details>")
+    return ["<h2>The longest incidents</h2>", *shown] if shown else []
 
 
 def _settings(record: Record) -> str:
     header = record.header
     fields = {k: v for k, v in fields_of(header.scenario).items() if k not in ("title", "description")}
-    rows = [f"<tr><td><code>{escape(k)}</code></td><td>{escape(str(v))}</td></tr>" for k, v in fields.items()]
+    lines = [f"<tr><td><code>{escape(k)}</code></td><td>{escape(str(v))}</td></tr>" for k, v in fields.items()]
     for change in header.changes:
         text = ", ".join(f"{k} = {v}" for k, v in change.parameters.items())
-        rows.append(f"<tr><td>changed at tick {change.tick:,}</td><td>{escape(text)}</td></tr>")
+        lines.append(f"<tr><td>changed at tick {change.tick:,}</td><td>{escape(text)}</td></tr>")
     if header.parent:
-        rows.append(f"<tr><td>forked from</td><td>{escape(header.parent)}</td></tr>")
+        lines.append(f"<tr><td>forked from</td><td>{escape(header.parent)}</td></tr>")
     for name, digest in header.policies.items():
-        rows.append(f"<tr><td>policy {escape(name)}</td><td><code>{escape(digest)}</code></td></tr>")
-    rows.append(f"<tr><td>hash of the last state</td><td><code>{escape(header.final)}</code></td></tr>")
-    return f"<details><summary>every setting</summary><table>{''.join(rows)}</table></details>"
+        lines.append(f"<tr><td>policy {escape(name)}</td><td><code>{escape(digest)}</code></td></tr>")
+    lines.append(f"<tr><td>hash of the last state</td><td><code>{escape(header.final)}</code></td></tr>")
+    return f"<details><summary>every setting</summary><table>{''.join(lines)}</table></details>"

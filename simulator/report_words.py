@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isinf, isnan
+from typing import Any
 
 import numpy as np
 
 from simulator.figures import number, plural
 from simulator.goals import outcomes
-from simulator.measures import total
+from simulator.measures import HINDSIGHT, SABOTAGE, total
 from simulator.record import Record
 from simulator.scenario import AGENTS, Scenario
 
@@ -35,7 +37,7 @@ def setting(scenario: Scenario) -> str:
 def story(record: Record) -> list[str]:
     """What became of it."""
     said = (_service(record), _harm(record), _goals(record), _agents(record), _decisions(record), _consensus(record))
-    return [s for s in said if s]
+    return [*(s for s in said if s), *_sabotage(record)]
 
 
 def _sum(record: Record, name: str) -> float:
@@ -124,6 +126,34 @@ def _consensus(record: Record) -> str:
         f"The committee decided {plural(decisions, 'time')}, in {number(record.metrics['consensus_ms'])} ms on average"
     )
     return text + (f"; {number(broken)} TIMES HONEST MEMBERS DISAGREED." if broken else ", and was never of two minds.")
+
+
+def _sabotage(record: Record) -> list[str]:
+    """What was done to the policy, or to a skill, and when it was noticed and repaired."""
+    told = []
+    for act in (h for h in record.happenings if h["kind"] == SABOTAGE):
+        subject = act["subject"], act["number"]
+        later = [h for h in record.happenings if h["tick"] >= act["tick"] and h["who"] != HINDSIGHT]
+        if act["subject"]:
+            seen = next((h for h in later if (h["subject"], h["number"]) == subject and h["kind"] == "policy"), None)
+            end = next((h for h in later if (h["subject"], h["number"]) == subject and h["kind"] == "contained"), None)
+        else:
+            seen = next((h for h in later if h["kind"] == "emergency" and "locked down" in h["text"]), None)
+            end = next((h for h in later if h["kind"] == "human" and "proved" in h["text"]), None)
+        text = f"At tick {act['tick']:,} {act['text']}: "
+        text += (
+            "nobody noticed" if seen is None else f"noticed {_after(act, seen)} by the {seen['who'].replace('_', ' ')}"
+        )
+        told.append(
+            text
+            + ("." if end is None else f", and set right {_after(act, end)} by the {end['who'].replace('_', ' ')}.")
+        )
+    return told
+
+
+def _after(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    ticks = other["tick"] - one["tick"]
+    return f"{plural(ticks, 'tick')} later" if ticks else "in the same tick"
 
 
 def highlights(record: Record, most: int = MOST_HAPPENINGS) -> list[tuple[int, str, str]]:

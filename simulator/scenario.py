@@ -113,6 +113,25 @@ class Network(Checked):
     partitions: tuple[Partition, ...] = Field(default=(), strict=False)
 
 
+class Sabotage(Checked):
+    """Somebody with access to the machine exchanges what was proved, or audited, for something else."""
+
+    at: int = Field(ge=0)
+    """The tick."""
+    what: Literal["policy", "skill"] = "policy"
+    """The policy that governs, or the skill that is used most, for one that does harm."""
+    rule: str = ""
+    """The rule that the policy is without from then on."""
+    forged: bool = False
+    """Whether a certificate comes with it that claims to be its proof; without it, the old one stays."""
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Sabotage:
+        if (self.what == "policy") != bool(self.rule):
+            raise ValueError("@rule@a policy is sabotaged by taking a rule out of it, a skill has none")
+        return self
+
+
 class Skills(Checked):
     initial: int = Field(default=50, ge=1, le=1_000_000)
     """Skills that exist when the run begins."""
@@ -220,6 +239,9 @@ class Scenario(Checked):
     """A bundle with the policies that govern, as `policyctl build` writes it; those that ship if there is none."""
     parameters: dict[str, Parameter] = {}
     """Parameters of the policy by name, such as `QUORUM = 400`, `VOTING_PERIOD = "60s"` or `DECAY = 0.05`."""
+    playbooks: str = ""
+    """A file with the playbooks of the Incident Responder (TOML); those that ship if there is none."""
+    sabotage: tuple[Sabotage, ...] = Field(default=(), strict=False)
     checkpoint_every: int = Field(default=0, ge=0)
     """Ticks between checkpoints; 0 for none but the last."""
     channels: tuple[str, ...] = Field(
@@ -406,9 +428,10 @@ def _fault(error: Any) -> tuple[str, str]:
 
 def _siblings(path: list[str]) -> dict[str, Any]:
     model: Any = Scenario
+    rows = {"partitions": Partition, "sabotage": Sabotage}
     for part in path[:-1]:
         if part.isdigit():
             continue
         field = getattr(model, "model_fields", {}).get(part)
-        model = Partition if part == "partitions" else field.annotation if field is not None else None
+        model = rows.get(part) or (field.annotation if field is not None else None)
     return dict(getattr(model, "model_fields", {}))

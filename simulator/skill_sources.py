@@ -5,6 +5,8 @@ The harmful ones are of the kinds that are found in real markets of skills and p
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from simulator.random_streams import Draw
@@ -99,6 +101,7 @@ def run(text, tools):
 )
 
 TEXTS = HARMLESS + HARMFUL
+FINGERPRINTS = tuple(hashlib.sha256(text.encode()).hexdigest()[:16] for text in TEXTS)
 
 
 def choose(draw: Draw, skills: Ids, harmful: Bools) -> Ids:

@@ -59,17 +59,19 @@ class Around:
     """Which members of a committee are traitors: the protocol's own business, and no agent's."""
     truth: Callable[[Subject, Ids], Bools]
     """What humans find out when they look into a case."""
+    repair: Callable[[], bool]
+    """Humans put the policy that was proved back in force; whether it was not."""
 
 
-def begin(scenario: Scenario, who: Cast) -> Team:
-    """Those that the scenario switches on."""
+def begin(scenario: Scenario, who: Cast, playbooks: str | None = None) -> Team:
+    """Those that the scenario switches on; `playbooks` is the text of a file, for others than those that ship."""
     on = {Name(a) for a in scenario.agents}
     reaction = float(max(1, scenario.humans.reaction_ticks) * scenario.tick_ms)
     return Team(
         humans.begin(who.human, median=reaction, error=scenario.humans.error),
         intelligence.begin(scenario.bots) if Name.INTELLIGENCE in on else None,
         threat_hunter.begin(scenario.bots) if Name.HUNTER in on else None,
-        incident_responder.begin(scenario.bots) if Name.RESPONDER in on else None,
+        incident_responder.begin(scenario.bots, playbooks) if Name.RESPONDER in on else None,
         coordination.begin(f=scenario.committee_faults, epoch=scenario.epoch.election)
         if Name.COORDINATION in on
         else None,
@@ -91,14 +93,14 @@ def tick(team: Team, who: Cast, around: Around) -> list[Happening]:
     if team.coordination is not None:
         coordination.tick(team.coordination, views[Name.COORDINATION], around.network, around.faults)
     if team.enforcer is not None:
-        policy_enforcer.tick(team.enforcer, views[Name.ENFORCER], around.desk.check_proofs)
+        policy_enforcer.tick(team.enforcer, views[Name.ENFORCER], around.desk.proofs, around.desk.fingerprint)
     if team.tracker is not None:
         reputation_tracker.tick(team.tracker, views[Name.TRACKER])
     if team.auditor is not None:
         auditor.tick(team.auditor, views[Name.AUDITOR], around.desk)
     book = None if team.responder is None else team.responder.book
     human = _view(Name.RESPONDER, who.reviewer, team.bus, around)
-    humans.tick(team.humans, human, book, around.truth)
+    humans.tick(team.humans, human, book, around.truth, around.repair)
     _forget(team)
     found, team.bus.happenings = team.bus.happenings, []
     return found

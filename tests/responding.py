@@ -81,9 +81,15 @@ class Ecosystem:
     bus: Bus = field(default_factory=Bus)
     tick: int = 0
     network: Network = field(default_factory=Network)
-    faults: Mapping[int, Fault] = field(default_factory=dict)
+    traitors: Mapping[int, Fault] = field(default_factory=dict)
     valid: bool = True
     """Whether the proofs are."""
+    version: str = "1"
+    """Of what runs, as the Policy Enforcer sees it."""
+    looks: int = 0
+    """How often it has looked at the proofs."""
+    texts_of: dict[int, str] = field(default_factory=dict)
+    """The fingerprint of each skill, where it is not `first`."""
     tracks: bool = True
     """Whether the Reputation Tracker does what it is asked for."""
     audits: bool = True
@@ -112,8 +118,17 @@ class Ecosystem:
     def truth(self, subject: Subject, numbers: Any) -> Any:
         return np.isin(numbers, sorted(self.harmful[subject]))
 
-    def repair(self) -> None:
-        self.valid = True
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the proofs."""
+        self.looks += 1
+        return () if self.valid else ("it is forged",)
+
+    def fingerprint(self, skill: int) -> str:
+        return self.texts_of.get(skill, "first")
+
+    def repair(self) -> bool:
+        was, self.valid = self.valid, True
+        return not was
 
     def alarm(self, *bots: int) -> None:
         """The Threat Hunter raises alarms."""
@@ -143,8 +158,8 @@ class Ecosystem:
 
     def agents(self) -> None:
         incident_responder.tick(self.responder, self.view(Name.RESPONDER))
-        coordination.tick(self.coordination, self.view(Name.COORDINATION), self.network, lambda _: self.faults)
-        policy_enforcer.tick(self.enforcer, self.view(Name.ENFORCER), lambda: self.valid)
+        coordination.tick(self.coordination, self.view(Name.COORDINATION), self.network, lambda _: self.traitors)
+        policy_enforcer.tick(self.enforcer, self.view(Name.ENFORCER), self, self.fingerprint)
         tracker, auditor = self.view(Name.TRACKER), self.view(Name.AUDITOR)
         for request in tracker.take(Request):
             if self.tracks:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.agents.auditor import compliance, forensics
+from simulator.agents.auditor import forensics
 from simulator.agents.base import Happening, Name
 from simulator.agents.static_audit import FULL, Audit, audit, rules
+from simulator.compliance import Compliance
 from simulator.decision_log import Log, record
 from simulator.engine import begin
 from simulator.skill_sources import HARMFUL, HARMLESS, TEXTS
@@ -116,16 +117,13 @@ def test_a_log_that_was_changed_is_noticed() -> None:
 def test_a_proof_that_does_not_fit_ends_in_a_lockdown_that_a_human_lifts() -> None:
     scenario = small("normal_operation", "ticks=200", "humans.reaction_ticks=5")
     engine = begin(scenario, 1)
-    valid = True
-    engine.check_proofs = lambda: valid
     for _ in range(40):
         engine.step()
-    valid = False
-    ticks = [engine.step() for _ in range(60)]
-    assert any(t.measures["lockdown"] for t in ticks)
+    engine.proofs.shown = tuple(reversed(engine.proofs.shown))
+    ticks = [engine.step() for _ in range(2)]
+    assert ticks[-1].measures["lockdown"]
     assert any("locked down" in h.text for t in ticks for h in t.happenings)
-    assert engine.gateway.tallies["lock_down"][0] >= 1
-    valid = True
+    assert engine.gateway.tallies["lock_down"][0] == 1
     ticks = [engine.step() for _ in range(60)]
     assert not ticks[-1].measures["lockdown"]
 
@@ -146,13 +144,23 @@ def test_equal_decisions_have_equal_records() -> None:
 
 def test_the_report_counts_everything() -> None:
     run = course("security_attack")
-    auditor = run.engine.state.team.auditor
-    assert auditor is not None
-    report = compliance(auditor, run.engine.gateway.tallies, run.engine.gateway.reason)
+    report = run.engine.compliance()
+    assert report is not None
     assert report.allowed == sum(a.answers.count for _, a in run.asked)
     assert report.denied == sum(a.size - a.answers.count for _, a in run.asked)
-    assert report.denied == sum(n for *_, n in report.by_reason)
-    assert ("send", "in quarantine") in {(action, reason) for action, reason, _ in report.by_reason}
+    assert report.denied == sum(d.count for d in report.by_reason)
+    assert ("send", "in quarantine") in {(d.action, d.reason) for d in report.by_reason}
+    assert (report.alarms, report.wrong, report.proof_faults) == (0, (), 0)
+    assert report.log_leaves == 200
+    assert report.log_root == run.engine.state.log.root
+    assert report.decisions_made_again > 5
+    assert report.verifier == ""
+    assert [p.policy for p in report.proofs] == ["twin.ecosystem", "agents.incidents"]
+    assert Compliance.model_validate_json(report.model_dump_json()) == report
+
+
+def test_without_an_auditor_nobody_reports() -> None:
+    assert begin(small("normal_operation", "agents=[]"), 1).compliance() is None
 
 
 def test_forensics_follows_an_incident_back() -> None:

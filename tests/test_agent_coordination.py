@@ -65,7 +65,7 @@ def test_wishes_of_agents_go_to_those_who_carry_them_out() -> None:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_up_to_f_traitors_do_not_keep_it_from_deciding(fault: Fault) -> None:
-    eco = ecosystem(faults={0: fault, 3: fault})
+    eco = ecosystem(traitors={0: fault, 3: fault})
     eco.coordination = coordination.begin(f=2, every=5)
     for round_ in range(3):
         propose(eco.coordination, f"execute {round_}", eco.tick)
@@ -76,7 +76,7 @@ def test_up_to_f_traitors_do_not_keep_it_from_deciding(fault: Fault) -> None:
 
 
 def test_a_silent_leader_is_replaced_in_time() -> None:
-    eco = ecosystem(faults={0: Fault.SILENT})
+    eco = ecosystem(traitors={0: Fault.SILENT})
     propose(eco.coordination, "execute 1", 0)
     eco.run(5)
     assert taken(eco.coordination) == ["execute 1"]
@@ -85,14 +85,14 @@ def test_a_silent_leader_is_replaced_in_time() -> None:
 
 
 def test_with_more_than_f_traitors_the_outcome_says_so_and_another_committee_tries() -> None:
-    eco = ecosystem(9, faults={0: Fault.SILENT, 1: Fault.SILENT})
+    eco = ecosystem(9, traitors={0: Fault.SILENT, 1: Fault.SILENT})
     propose(eco.coordination, "execute 1", 0)
     eco.run(5)
     state = eco.coordination
     assert (state.decisions, state.stalls) == (0, 1)
     first = state.committee.members
     assert "no decision: another committee will try" in eco.texts()
-    eco.faults = {}
+    eco.traitors = {}
     eco.run(20)
     assert state.decisions == 1
     assert state.committee.term == 2
@@ -104,7 +104,7 @@ def test_agreement_that_is_broken_is_recorded_and_takes_no_effect() -> None:
     traitors = dict.fromkeys(range(2), Fault.EQUIVOCATE)
     broken = 0
     for number in range(6):
-        eco = ecosystem(100, faults=traitors)
+        eco = ecosystem(100, traitors=traitors)
         eco.coordination.committee.term = number
         propose(eco.coordination, "execute 1", 0)
         eco.run(3)
@@ -204,7 +204,7 @@ def test_the_same_wish_is_decided_once_in_a_while() -> None:
 
 
 def test_without_a_quorum_there_is_an_emergency_only_if_a_human_says_so() -> None:
-    eco = ecosystem(30, faults={0: Fault.SILENT, 1: Fault.SILENT})
+    eco = ecosystem(30, traitors={0: Fault.SILENT, 1: Fault.SILENT})
     eco.humans.median, eco.humans.sigma = 35_000.0, 0.0
     for _ in range(30):
         wish(eco, "emergency", number=40)
@@ -280,7 +280,7 @@ def test_a_snapshot_goes_on_alike() -> None:
 
     one, other = ecosystem(40, network=Network(HIGH)), ecosystem(40, network=Network(HIGH))
     for eco in (one, other):
-        eco.faults = faults(np.zeros(0, dtype=np.int64))
+        eco.traitors = faults(np.zeros(0, dtype=np.int64))
         wish(eco, "emergency", number=40)
         propose(eco.coordination, "execute 1", 0)
         eco.run(1)

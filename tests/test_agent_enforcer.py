@@ -111,14 +111,15 @@ def test_an_invalid_proof_locks_the_gateway_until_a_human_lifts_it() -> None:
     eco.valid = False
     eco.run(6)
     assert eco.is_on("lockdown")
-    assert "a proof is invalid: the gateway is locked down" in eco.texts()
+    assert "the gateway is locked down, for a proof is invalid: it is forged" in eco.texts()
     eco.run(1)
     assert not eco.gateway.of_tick("send")[0].answers.allowed.any()
     eco.run(20)
     assert not eco.is_on("lockdown")
     assert eco.valid  # the human has repaired what was wrong
     texts = eco.texts()
-    assert texts.index("a human lifts the lockdown") < texts.index("the lockdown is over")
+    repaired = texts.index("a human puts the policy that was proved back in force")
+    assert repaired < texts.index("a human lifts the lockdown") < texts.index("the lockdown is over")
     assert "the proofs are valid again" in texts
     eco.run(20)
     assert eco.enforcer.lockdowns == 1
@@ -127,7 +128,7 @@ def test_an_invalid_proof_locks_the_gateway_until_a_human_lifts_it() -> None:
 
 def test_what_is_not_repaired_is_locked_again() -> None:
     eco = ecosystem()
-    eco.repair = lambda: None  # type: ignore[method-assign]
+    eco.repair = lambda: False  # type: ignore[method-assign]
     eco.valid = False
     eco.run(100)
     assert eco.enforcer.lockdowns > 1
@@ -148,22 +149,50 @@ def test_without_humans_the_lockdown_ends_by_itself() -> None:
 
 
 def test_a_check_is_made_when_somebody_asks_and_else_rarely() -> None:
-    eco, calls = ecosystem(), 0
-
-    def check() -> bool:
-        nonlocal calls
-        calls += 1
-        return True
-
+    eco = ecosystem()
     state = policy_enforcer.begin(every=10)
     for tick in range(30):
         eco.tick = tick
         eco.gateway.begin(tick * TICK)
         if tick == 3:
             wish(eco, "review_proof")
-        policy_enforcer.tick(state, eco.view(Name.ENFORCER), check)
-    assert calls == 4  # at 0, 3, 13 and 23
-    assert state.is_valid is True
+        policy_enforcer.tick(state, eco.view(Name.ENFORCER), eco, eco.fingerprint)
+    assert eco.looks == state.checks == 4  # at 0, 3, 13 and 23
+    assert (state.faults, state.refuted) == ((), 0)
+
+
+def test_a_check_is_made_as_soon_as_the_policy_changes() -> None:
+    eco = ecosystem()
+    eco.enforcer = policy_enforcer.begin(every=1000)
+    eco.run(20)
+    assert eco.looks == 1
+    eco.version, eco.valid = "2", False
+    eco.run(1)
+    assert eco.looks == 2
+    assert eco.is_on("lockdown")
+
+
+def test_a_skill_that_is_not_what_was_audited_is_audited_anew() -> None:
+    eco = ecosystem()
+    eco.audits = False
+    asked: list[tuple[str, int]] = []
+    wish(eco, "audited", number=2)
+    eco.bus.requests[Name.ENFORCER.value] = [Request("audited", 1, why="as audited")]
+    eco.texts_of = {1: "as audited", 2: "of old"}
+    eco.run(25)
+    assert [t for t in eco.texts() if t.startswith("skill")] == []
+    eco.texts_of = {1: "another one", 2: "of old"}
+    for _ in range(25):
+        eco.begin_tick()
+        policy_enforcer.tick(eco.enforcer, eco.view(Name.ENFORCER), eco, eco.fingerprint)
+        asked += [(r.what, r.number) for r in eco.view(Name.AUDITOR).take(Request)]
+        eco.end_tick()
+    assert eco.texts().count("skill 1 is not what was audited") == 1
+    assert asked == [("audit_anew", 1)]
+    # What is audited then is what counts from then on.
+    eco.bus.requests[Name.ENFORCER.value] = [Request("audited", 1, why="another one")]
+    eco.run(25)
+    assert sum(t.startswith("skill") for t in eco.texts()) == 1
 
 
 def test_a_lockdown_that_the_policy_denies_does_not_happen() -> None:

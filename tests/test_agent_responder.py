@@ -348,7 +348,7 @@ def test_many_quarantines_at_once_need_the_committee() -> None:
 
 
 def test_without_the_committee_humans_decide_about_many_quarantines() -> None:
-    eco = many(ecosystem(120, harmful=range(30), faults={0: Fault.SILENT, 1: Fault.SILENT}))
+    eco = many(ecosystem(120, harmful=range(30), traitors={0: Fault.SILENT, 1: Fault.SILENT}))
     eco.humans.median = 10.0**9
     eco.run(20)
     assert in_quarantine(eco) == list(range(14, 30))

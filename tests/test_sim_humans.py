@@ -104,7 +104,7 @@ def test_with_no_responder_humans_still_review() -> None:
     eco.view(Name.RESPONDER).ask("quarantine", suspect=np.array([1, 2]))
     for _ in range(20):
         eco.begin_tick()
-        humans.tick(eco.humans, eco.view(Name.AUDITOR), None, eco.truth)
+        humans.tick(eco.humans, eco.view(Name.AUDITOR), None, eco.truth, eco.repair)
         eco.end_tick()
     assert np.flatnonzero(eco.gateway.read("quarantined")).tolist() == [1]
 

@@ -1,21 +1,30 @@
 """The Auditor: it reads what developers hand in, and checks what the others rely on: the decision log and the proofs.
 
 A skill is audited before anybody may run it, from its text alone; and again when it is complained about, with what was
-seen of it since. At the end of each epoch the Auditor recomputes the root of the decision log from its leaves and has
-the certificates checked again, and tells the Policy Enforcer and people what it found.
+seen of it since. The Policy Enforcer is told which text was audited. Some decisions of the gateway are made again, by
+the policy that was proved. At the end of each epoch the Auditor recomputes the root of the decision log from its leaves
+and has the proofs checked again. What is not in order it tells the Policy Enforcer and people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.merkle import root_of
 from simulator.agents.base import Alert, Happening, Name, Request, Subject, View
+from simulator.agents.policy_enforcer import Proofs
 from simulator.agents.static_audit import FULL, Audit, audit
 from simulator.decision_log import Log
+from simulator.humans import tell_humans
+from simulator.second_opinion import Evidence
+
+Ids = NDArray[np.int64]
+Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 SEVERE = 60
 """A skill whose security is below this is reported to the Incident Responder."""
@@ -32,12 +41,20 @@ class Auditor:
     epoch: int = 50
     audited: int = 0
     """So many skills, in the order in which they were handed in, have been audited."""
+    audits: int = 0
+    """So many audits were made."""
     again: dict[int, int] = field(default_factory=dict)
     """The tick of the last time a skill was audited again."""
     findings: dict[str, int] = field(default_factory=dict)
     """How often each rule has found something."""
     alarms: int = 0
-    """How often the log or a proof was not in order."""
+    """How often the log, a proof or a decision was not in order."""
+    roots: int = 0
+    """How often the root of the log was recomputed."""
+    decisions: int = 0
+    """How many decisions of the gateway were made again."""
+    wrong: list[str] = field(default_factory=list)
+    """What was wrong, each thing once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,13 @@ class Desk:
     """The text of a skill."""
     log: Log
     """The decision log: its leaves, and what the gateway says its root is."""
-    check_proofs: Callable[[], bool]
+    proofs: Proofs
+    fingerprint: Callable[[int], str]
+    """Another one for each other text of a skill."""
+    evidence: Sequence[Evidence]
+    """Decisions of this tick, with all that they depend on."""
+    second_opinion: Callable[[Evidence], str]
+    """What is wrong with a decision, by the policy that was proved."""
 
 
 def begin(epoch: int = 50) -> Auditor:
@@ -61,8 +84,13 @@ def tick(state: Auditor, view: View, desk: Desk) -> None:
     _new_skills(state, view, desk)
     _known_skills(state, view, desk)
     for request in view.take(Request):
-        if request.what == "audit" and 0 <= request.number < desk.skills:
-            _again(state, view, desk, request.number)
+        if 0 <= request.number < desk.skills:
+            match request.what:
+                case "audit":
+                    _again(state, view, desk, request.number)
+                case "audit_anew":
+                    _audit(state, view, desk, np.array([request.number], dtype=np.int64))
+    _decisions(state, view, desk)
     if view.tick and view.tick % state.epoch == 0:
         _check(state, view, desk)
 
@@ -70,16 +98,21 @@ def tick(state: Auditor, view: View, desk: Desk) -> None:
 def _new_skills(state: Auditor, view: View, desk: Desk) -> None:
     """Everything that was handed in since the last tick."""
     new = np.arange(state.audited, desk.skills, dtype=np.int64)
-    if not len(new):
-        return
-    found = [audit(desk.text(skill)) for skill in new.tolist()]
     state.audited = desk.skills
+    if len(new):
+        _audit(state, view, desk, new)
+
+
+def _audit(state: Auditor, view: View, desk: Desk, new: Ids) -> None:
+    found = [audit(desk.text(skill)) for skill in new.tolist()]
+    state.audits += len(found)
     security = np.array([a.security for a in found], dtype=np.int64)
     quality = np.array([a.quality for a in found], dtype=np.int64)
     view.ask("audit_skill", skill=new, security=security, quality=quality)
     for skill, report in zip(new.tolist(), found, strict=True):
         for finding in report.findings:
             state.findings[finding.rule] = state.findings.get(finding.rule, 0) + 1
+        view.tell(Name.ENFORCER, Request("audited", number=skill, why=desk.fingerprint(skill)))
         if report.security < SEVERE:
             _report(view, skill, report)
 
@@ -106,6 +139,7 @@ def _again(state: Auditor, view: View, desk: Desk, skill: int) -> None:
     """The same text, and what has been seen of it since: experience outweighs what a text seems to be."""
     state.again[skill] = view.tick
     report = audit(desk.text(skill))
+    state.audits += 1
     uses = max(1.0, float(view.observed.skill_uses[skill]))
     share = min(1.0, float(view.observed.skill_complaints[skill]) / (SETTLED * uses))
     security = int(report.security * (1 - share))
@@ -118,43 +152,30 @@ def _again(state: Auditor, view: View, desk: Desk, skill: int) -> None:
 
 
 def _check(state: Auditor, view: View, desk: Desk) -> None:
-    """Whether the log is what its root says, and the proofs are those of what runs."""
+    """Whether the log is what its root says, and the proofs hold for what runs."""
+    state.roots += 1
     if root_of(bytes.fromhex(leaf) for leaf in desk.log.leaves).hex() != desk.log.root:
-        state.alarms += 1
-        view.note("audit", "the decision log is not what its root says")
-        view.tell(Name.ENFORCER, Request("review_proof", why="the decision log was changed"))
-    if not desk.check_proofs():
-        state.alarms += 1
-        view.note("audit", "a certificate is not that of the policy that runs")
-        view.tell(Name.ENFORCER, Request("review_proof", why="a certificate does not fit"))
+        _alarm(state, view, "the decision log is not what its root says")
+    for fault in desk.proofs.faults():
+        _alarm(state, view, f"a proof does not hold: {fault}")
 
 
-@dataclass(frozen=True, slots=True)
-class Compliance:
-    """How an ecosystem kept its rules: the report for people."""
-
-    allowed: int
-    denied: int
-    by_reason: tuple[tuple[str, str, int], ...]
-    """Action, reason, and how often it was denied for it; most first."""
-    findings: tuple[tuple[str, int], ...]
-    """Rule of the static audit, and how often it found something; most first."""
-    alarms: int
+def _decisions(state: Auditor, view: View, desk: Desk) -> None:
+    """Whether the gateway decides as the policy does that was proved."""
+    for evidence in desk.evidence:
+        state.decisions += 1
+        wrong = desk.second_opinion(evidence)
+        if wrong:
+            _alarm(state, view, wrong)
 
 
-def compliance(state: Auditor, tallies: Mapping[str, np.ndarray[tuple[int], np.dtype[np.int64]]],
-               reason: Callable[[str, int], str]) -> Compliance:  # fmt: skip
-    """The report over all decisions of a run, of which `tallies` has the counts (see `Gateway.tallies`)."""
-    allowed = sum(int(t[0]) for t in tallies.values())
-    denied: dict[tuple[str, str], int] = {}
-    for action, counts in tallies.items():
-        for guard, count in enumerate(counts[1:].tolist()):
-            if count:
-                place = (action, reason(action, guard))
-                denied[place] = denied.get(place, 0) + count
-    most = sorted(denied.items(), key=lambda item: (-item[1], item[0]))
-    found = tuple(sorted(state.findings.items(), key=lambda item: (-item[1], item[0])))
-    return Compliance(allowed, sum(denied.values()), tuple((*k, n) for k, n in most), found, state.alarms)
+def _alarm(state: Auditor, view: View, what: str) -> None:
+    state.alarms += 1
+    if what not in state.wrong:
+        state.wrong.append(what)
+    view.note("audit", what)
+    view.tell(Name.ENFORCER, Request("review_proof", why=what))
+    tell_humans(view, Request("repair", why=what))
 
 
 def forensics(happenings: Sequence[Happening], incident: int) -> list[Happening]:

@@ -1,14 +1,16 @@
-"""The Policy Enforcer: wishes of other agents and a check of the proofs go in, changes of the gateway come out.
+"""The Policy Enforcer: wishes of other agents, proofs and skills go in, changes of the gateway come out.
 
-It blocks links, adapts the threat level, and closes the gateway when the proof of what runs turns out to be invalid.
-The level rises at once when it is asked for, falls step by step when nobody has asked for long, and stays in the range
-that the policy was proved for. The lockdown is lifted by humans, or ends by itself.
+It blocks links, adapts the threat level, and closes the gateway when the proof of what runs turns out to be invalid: it
+looks when the run begins, whenever the policy changes, and from time to time. The level rises at once when it is asked
+for, falls step by step when nobody has asked for long, and stays in the range that the policy was proved for. The
+lockdown is lifted by humans, or ends by itself. Skills that run have to be those that were audited.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,23 @@ from numpy.typing import NDArray
 from simulator.agents.base import Name, Request, View
 from simulator.humans import tell_humans
 
-Check = Callable[[], bool]
-"""Whether the certificates are still those of what runs: their digests, and where it is worth it the proofs anew."""
+
+class Proofs(Protocol):
+    """The proofs of what is in force."""
+
+    @property
+    def version(self) -> str:
+        """Another one whenever the policy, its parameters or what is shown for it is."""
+        ...
+
+    def faults(self) -> Sequence[str]:
+        """What is wrong with them: nothing if they hold."""
+        ...
+
 
 NEVER = -(10**9)
+COMPLIANCE = 10
+"""Ticks between two looks at whether skills are what was audited."""
 
 
 @dataclass(slots=True)
@@ -35,8 +50,17 @@ class State:
     fall: int
     changed: int = NEVER
     checked: int = NEVER
-    is_valid: bool = True
-    """What the last check of the proofs said."""
+    version: str = ""
+    """Of what was checked last."""
+    faults: tuple[str, ...] = ()
+    """What the last check of the proofs found wrong."""
+    checks: int = 0
+    refuted: int = 0
+    """How many checks of the proofs there were, and how many found something wrong."""
+    audited: dict[int, str] = field(default_factory=dict)
+    """The fingerprint of each skill as the Auditor has seen it."""
+    swapped: dict[int, str] = field(default_factory=dict)
+    """The fingerprint of each skill that was found to be another one."""
     locked: bool = False
     """Whether there is a lockdown, as far as it knows."""
     lockdowns: int = 0
@@ -51,13 +75,15 @@ def begin(*, highest: int = 3, every: int = 50, holds: int = 60, rise: int = 5, 
     return State(np.full(highest + 1, NEVER, dtype=np.int64), every, holds, rise, fall)
 
 
-def tick(state: State, view: View, check: Check | None = None) -> None:
-    """One tick. `check` is called every `every` ticks, and when somebody asks for it; without it all is held valid."""
+def tick(state: State, view: View, proofs: Proofs, fingerprint: Callable[[int], str]) -> None:
+    """One tick. `fingerprint` says which text a skill has by now."""
     review = _listen(state, view)
     _adapt(state, view)
-    if check is not None and (review or view.tick - state.checked >= state.every):
-        _prove(state, view, check)
+    if review or state.version != proofs.version or view.tick - state.checked >= state.every:
+        _prove(state, view, proofs)
     _lockdown(state, view)
+    if view.tick % COMPLIANCE == 0:
+        _comply(state, view, fingerprint)
 
 
 def demand(state: State, tick: int) -> int:
@@ -83,6 +109,8 @@ def _listen(state: State, view: View) -> bool:
                 state.wanted[min(max(request.level, 1), len(state.wanted) - 1)] = view.tick
             case "relax":
                 state.wanted[request.level + 1 :] = NEVER
+            case "audited":
+                state.audited[request.number] = request.why
             case _:
                 pass
     _links(state, view, "block_link", links, blocked=True)
@@ -117,21 +145,36 @@ def _adapt(state: State, view: View) -> None:
         view.note("policy", f"{what}: the threat level is {new}, it was {level}", number=new)
 
 
-def _prove(state: State, view: View, check: Check) -> None:
-    state.checked, was_valid = view.tick, state.is_valid
-    state.is_valid = check()
-    if state.is_valid:
-        if not was_valid:
+def _prove(state: State, view: View, proofs: Proofs) -> None:
+    state.checked, state.version, was_invalid = view.tick, proofs.version, bool(state.faults)
+    state.faults = tuple(proofs.faults())
+    state.checks += 1
+    if not state.faults:
+        if was_invalid:
             view.note("policy", "the proofs are valid again")
         return
+    state.refuted += 1
     if view.gateway.read("lockdown"):
         return
+    why = f"a proof is invalid: {state.faults[0]}"
     if view.ask("lock_down").allowed[0]:
         state.lockdowns += 1
         state.locked = True
-        view.note("emergency", "a proof is invalid: the gateway is locked down")
-        view.tell(Name.COORDINATION, Request("lockdown", why="a proof is invalid"))
-    tell_humans(view, Request("lift_lockdown", why="a proof is invalid"))
+        view.note("emergency", f"the gateway is locked down, for {why}")
+        view.tell(Name.COORDINATION, Request("lockdown", why=why))
+    tell_humans(view, Request("lift_lockdown", why=why))
+
+
+def _comply(state: State, view: View, fingerprint: Callable[[int], str]) -> None:
+    """Has skills that run audited again when they are not what was audited."""
+    runs = np.flatnonzero((view.gateway.read("trust") > 0) & ~view.gateway.read("disabled"))
+    for skill in runs.tolist():
+        found = fingerprint(skill)
+        # What runs since before there was an Auditor is held to what it was when it was first looked at.
+        if state.audited.setdefault(skill, found) != found and state.swapped.get(skill) != found:
+            state.swapped[skill] = found
+            view.note("policy", f"skill {skill} is not what was audited", subject="skill", number=skill)
+            view.tell(Name.AUDITOR, Request("audit_anew", number=skill, why="it is not what was audited"))
 
 
 def _lockdown(state: State, view: View) -> None:
