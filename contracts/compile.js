@@ -1,14 +1,12 @@
-// Contracts beside this file to artifacts: the ABI, the bytecode, and the compiler and settings that make it again.
+// Contracts in a directory to artifacts: the ABI, the bytecode, and the compiler and settings that make it again.
 //
-//   npm install && node compile.js [TO [FROM]]      the directories: artifacts/ and the one of this file by default
+//   npm ci && node compile.js [TO FROM]      the directories: all that ship, if nothing is said
 //
 // Needs Node 20 or newer and the package `solc` in the version that package.json names. Never looks at the network.
 const fs = require("fs");
 const path = require("path");
 const solc = require("solc");
 
-const out = process.argv[2] || path.join(__dirname, "artifacts");
-const here = process.argv[3] || __dirname;
 const LIMIT = 24576; // bytes of a contract: EIP-170
 
 const settings = {
@@ -18,28 +16,30 @@ const settings = {
   // No hash of the source at the end: the same code is the same bytes, wherever it is compiled.
   metadata: { bytecodeHash: "none", appendCBOR: false },
 };
+const outputSelection = { "*": { "*": ["abi", "userdoc", "evm.bytecode.object", "evm.deployedBytecode.object"] } };
 
-const sources = {};
-for (const name of fs.readdirSync(here).sort()) {
-  if (name.endsWith(".sol")) sources[name] = { content: fs.readFileSync(path.join(here, name), "utf8") };
+function fail(text) {
+  console.error(text);
+  process.exitCode = 1;
 }
-const outputSelection = {
-  "*": { "*": ["abi", "userdoc", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.methodIdentifiers"] },
-};
-const input = { language: "Solidity", sources, settings: { ...settings, outputSelection } };
-const output = JSON.parse(solc.compile(JSON.stringify(input)));
-for (const found of output.errors || []) {
-  console.error(found.formattedMessage);
-  if (found.severity === "error") process.exitCode = 1;
-}
-if (!process.exitCode) {
+
+function compile(out, here) {
+  const sources = {};
+  for (const name of fs.readdirSync(here).sort()) {
+    if (name.endsWith(".sol")) sources[name] = { content: fs.readFileSync(path.join(here, name), "utf8") };
+  }
+  const input = { language: "Solidity", sources, settings: { ...settings, outputSelection } };
+  const output = JSON.parse(solc.compile(JSON.stringify(input)));
+  // A warning is a failure, too: contracts that are deployed have none.
+  for (const found of output.errors || []) fail(found.formattedMessage);
+  if (process.exitCode) return;
   fs.mkdirSync(out, { recursive: true });
-  for (const [file, contracts] of Object.entries(output.contracts)) {
-    for (const [name, made] of Object.entries(contracts)) {
+  for (const [source, contracts] of Object.entries(output.contracts)) {
+    for (const [contract, made] of Object.entries(contracts)) {
       const size = made.evm.deployedBytecode.object.length / 2;
       const artifact = {
-        contract: name,
-        source: file,
+        contract,
+        source,
         compiler: solc.version(),
         settings,
         size,
@@ -48,12 +48,16 @@ if (!process.exitCode) {
         bytecode: "0x" + made.evm.bytecode.object,
         deployedBytecode: "0x" + made.evm.deployedBytecode.object,
       };
-      fs.writeFileSync(path.join(out, name + ".json"), JSON.stringify(artifact, null, 1) + "\n");
-      console.log(`${name}  ${size} bytes`);
-      if (size > LIMIT) {
-        console.error(`${name} is larger than ${LIMIT} bytes and cannot be deployed`);
-        process.exitCode = 1;
-      }
+      fs.writeFileSync(path.join(out, contract + ".json"), JSON.stringify(artifact, null, 1) + "\n");
+      console.log(`${contract}  ${size} bytes`);
+      if (size > LIMIT) fail(`${contract} is larger than ${LIMIT} bytes and cannot be deployed`);
     }
   }
+}
+
+const [out, here] = process.argv.slice(2);
+if (out) {
+  compile(out, here);
+} else {
+  for (const each of [".", "seed"]) compile(path.join(__dirname, each, "artifacts"), path.join(__dirname, each));
 }

@@ -101,6 +101,7 @@ def names_json(system: str, contract: Contract) -> str:
                 "contract": contract.name,
                 "functions": contract.functions,
                 "getters": contract.getters,
+                "constructor": contract.constructor,
                 "errors": {name: reason for reason, name in contract.errors.items()},
                 "starts": contract.starts,
             },

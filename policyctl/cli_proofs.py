@@ -25,7 +25,8 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="How many to show of a kind."
 )
-def replay(what: Path, under: str | None, against: Path | None, given: Any, examples: int) -> int:
+@click.option("--on-evm", type=_file, metavar="ARTIFACT", help="Send the run of TRACE to this contract, too.")
+def replay(what: Path, under: str | None, against: Path | None, given: Any, examples: int, on_evm: Path | None) -> int:
     """Replay the run recorded in TRACE or LOG under POLICY and compare, or decide TRAFFIC under BUNDLE.
 
     A run (`policyctl verify --traces DIR`) and a decision log (see `policyctl log replay`) are compared, every decision
@@ -36,6 +37,9 @@ def replay(what: Path, under: str | None, against: Path | None, given: Any, exam
     on. With --against, the decisions that another bundle would make otherwise are counted and shown; then the command
     exits with 3 if there are any.
 
+    With --on-evm the requests of TRACE become transactions to the compiled contract ARTIFACT on an EVM in this process
+    (the extra `chain`); after each, the answer and every cell that the contract shows are compared with the policy's.
+
     A RUN is the directory of a run of the simulator (`policyctl simulate`): it is made again, and has to reach the same
     state.
 
@@ -44,6 +48,7 @@ def replay(what: Path, under: str | None, against: Path | None, given: Any, exam
       policyctl replay run.trace.json my.policy
       policyctl replay decisions.log my.policy
       policyctl replay new.bundle traffic.jsonl --against old.bundle
+      policyctl replay run.trace.json my.policy --on-evm artifacts/My.json
     """
     if what.is_dir():
         from policyctl.cli_simulate import replay_run
@@ -59,7 +64,7 @@ def replay(what: Path, under: str | None, against: Path | None, given: Any, exam
         from policyctl.cli_log import replay_log
 
         return replay_log(str(what), under)
-    return _replay_trace(what, under)
+    return _replay_trace(what, under, on_evm)
 
 
 def _is_log(path: Path) -> bool:
@@ -72,7 +77,7 @@ def _is_bundle(path: Path) -> bool:
         return file.read(2) == b"PK"
 
 
-def _replay_trace(trace: Path, policy: str) -> int:
+def _replay_trace(trace: Path, policy: str, on_evm: Path | None) -> int:
     from policyctl.render_trace import render_trace
     from policyctl.to_views import trace_view
     from policydsl.core.system import PropertyKind
@@ -97,6 +102,10 @@ def _replay_trace(trace: Path, policy: str) -> int:
     known = {v.name for v in system.state}
     for name in (c.var for s in recorded.steps for c in s.changes if c.var not in known):
         raise click.ClickException(f"{trace} is no run of {policy}: there is no state variable `{name}`")
+    if on_evm is not None:
+        from policyctl.replay_on_evm import replay_on_evm
+
+        return replay_on_evm(system, recorded, on_evm)
     found = describe_start_faults(system, recorded)
     found += [f"step {d.at}, {x}" for d in differences(system, recorded) for x in describe_difference(d, system)]
     lines = list(render_trace(trace_view(system, recorded), own_paint()))

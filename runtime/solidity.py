@@ -8,6 +8,7 @@ makes it deny more than the core does, never less, so what is proved of the core
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from policydsl.core.expr import Op
 from policydsl.core.system import Param, StateVar, System
@@ -40,7 +41,7 @@ class Contract:
     """A contract, and what those who talk to it need.
 
     `functions`, `getters` and `errors` are from names and texts of the specification to names in Solidity; `starts` are
-    the sets that the constructor is given, in order.
+    the sets that the constructor is given, in order, and `constructor` is all that it is given (`evm_names.Names`).
     """
 
     name: str
@@ -49,6 +50,7 @@ class Contract:
     getters: dict[str, str]
     errors: dict[str, str]
     starts: tuple[str, ...]
+    constructor: tuple[Any, ...]
     digest: str
 
 
@@ -84,6 +86,7 @@ def to_solidity(system: System, *, proved: bool = True, most: int = MOST) -> Con
         {v: p.getter for v, p in layout.places.items()},
         dict(layout.errors),
         tuple(v.name for v in _starts(layout)),
+        _given(layout),
         digest(system),
     )
 
@@ -191,6 +194,16 @@ def _errors(layout: Layout) -> list[list[str]]:
 
 def _starts(layout: Layout) -> list[StateVar]:
     return [p.var for p in layout.places.values() if p.var.init is None and p.var.keys]
+
+
+def _given(layout: Layout) -> tuple[Any, ...]:
+    """What the constructor is given, in words of the specification."""
+    found: list[Any] = []
+    if layout.system.params:
+        found.append([{"param": p.name} for p in layout.system.params])
+    found += [{"individual": c.value, "of": str(c.type)} for c in layout.individuals]
+    found += [{"start": v.name, "of": str(v.keys[0])} for v in _starts(layout)]
+    return tuple(found)
 
 
 def _constructor(layout: Layout) -> list[str]:

@@ -1,32 +1,38 @@
-"""A contract on an in-process EVM beside the reference interpreter: both are asked the same, and compared."""
+"""Contracts of systems, compiled and on an EVM beside the reference interpreter, with what tests compare."""
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import shutil
 import subprocess
-import warnings
-from ast import literal_eval
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from policydsl.core.system import NOW, PRINCIPAL, System
-from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, Value
+from policyctl.cli_emit import names_json
+from policydsl.core.system import NOW, PRINCIPAL, Action, System
+from policydsl.core.types import BoolType, EntityType, EnumType, Scalar, Value
 from policydsl.diagnostics import Report
-from policydsl.interp import Request, State, initial, step
+from policydsl.interp import Request
 from policydsl.load import load
-from policydsl.trace import Cell
-from runtime.solidity import Contract
+from runtime.evm import GAS, Event, Evm, EvmError, Receipt
+from runtime.evm_names import names_of, signature, value_of
+from runtime.evm_twin import EvmTwin
+from runtime.solidity import Contract, to_solidity
+from runtime.solidity_names import upper_camel
 
 ROOT = Path(__file__).parent.parent
 CONTRACTS = ROOT / "contracts"
-GAS = 12_000_000
-NOBODY = "0x" + "0" * 40
+AWAY = ("ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAIN", "E404", "ENOTCACHED", "ERR_SOCKET_TIMEOUT")
+"""What npm says when there is no registry that has a package."""
 
 
 def system_of(path: str) -> System:
@@ -40,217 +46,152 @@ def system_of(path: str) -> System:
 GOVERNANCE = system_of("specs/mvg/governance.policy")
 
 
-def on_chain() -> tuple[Any, Any]:
-    """A fresh chain, and how to talk to it. Skips the test where the extra `chain` is not installed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        eth_tester = pytest.importorskip("eth_tester", reason="eth-tester is not installed: the extra `chain`")
-        web3 = pytest.importorskip("web3", reason="web3 is not installed: the extra `chain`")
-        pytest.importorskip("eth", reason="py-evm is not installed: the extra `chain`")
-        tester = eth_tester.EthereumTester(eth_tester.PyEVMBackend())
-        return tester, web3.Web3(web3.EthereumTesterProvider(tester))
+def artifact(name: str, folder: Path = CONTRACTS / "artifacts") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _modules() -> Path:
+    """Where npm has installed what contracts/package-lock.json names. Skips the test where it cannot."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("node and npm are not installed: contracts are not compiled")
+    folder = Path(tempfile.mkdtemp(prefix="policyctl-solc-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(CONTRACTS / name, folder)
+    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode and any(word in done.stderr for word in AWAY):
+        pytest.skip("npm cannot install `solc`: contracts are not compiled")
+    assert done.returncode == 0, done.stderr
+    return folder / "node_modules"
 
 
 def compiled(sources: Path, into: Path) -> dict[str, Any]:
-    """Artifacts of the contracts in `sources`. Skips the test where Node or its package `solc` is not there."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed: contracts are not compiled")
-    asked = subprocess.run([node, "-e", "require('solc')"], cwd=CONTRACTS, capture_output=True, check=False)
-    if asked.returncode:
-        pytest.skip("the npm package `solc` is not installed (`npm install` in contracts/): contracts are not compiled")
-    command = [node, str(CONTRACTS / "compile.js"), str(into), str(sources)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Artifacts of the contracts in `sources`."""
+    environment = os.environ | {"NODE_PATH": str(_modules())}
+    # A copy, so that no other `node_modules` is nearer than the one that is locked.
+    script = shutil.copy(CONTRACTS / "compile.js", into.parent / "compile.js")
+    done = subprocess.run(
+        ["node", script, str(into), str(sources)], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted(into.glob("*.json"))}
 
 
-@dataclass
-class Twin:
-    """A deployed contract and the state in which the interpreter has it."""
+def machine() -> Evm:
+    """An EVM. Skips the test where there is none."""
+    try:
+        return Evm()
+    except EvmError as error:
+        pytest.skip(str(error))
 
-    system: System
-    names: Contract
-    tester: Any
-    contract: Any
-    state: State
-    people: dict[EntityType, dict[str, Any]]  # of each sort, the names and what they are on the chain
-    selectors: dict[str, bytes]
-    gas: dict[str, list[int]]
 
-    def now(self) -> int:
-        """The time of the next block, in seconds."""
-        return int(self.tester.get_block_by_number("pending")["timestamp"])
+class FastEvm(Evm):
+    """The same by another implementation, revm, which is some thirty times as fast. What it says of gas is not used."""
 
-    def wait(self, seconds: int) -> None:
-        if seconds > 0:
-            self.tester.time_travel(self.now() + seconds)
+    def __init__(self) -> None:
+        import pyrevm
 
-    def inputs(self, request: Request) -> dict[str, Value]:
-        """Those of the request, and the time of the next block where the system asks for it."""
-        timed = any(i.name == NOW for i in self.system.action(request.action).inputs)
-        return {**request.inputs, **({NOW: self.now() * 1000} if timed else {})}
+        self._made = pyrevm
+        self._evm = pyrevm.EVM(spec_id="CANCUN", gas_limit=GAS)
+        self._contracts = 0
 
-    def check(self, request: Request) -> str:
-        """Ask both, compare all there is to compare, and return the reason (empty: allowed)."""
-        action = self.system.action(request.action)
-        inputs = self.inputs(request)
-        expected = step(self.system, self.state, Request(request.action, inputs))
-        sender = next((i.type for i in action.inputs if i.name == PRINCIPAL), None)
-        asker = self.tester.get_accounts()[0] if sender is None else self.people[sender][str(inputs[PRINCIPAL])]
-        given = [self.encode(i.type, inputs[i.name]) for i in action.inputs if i.name not in (PRINCIPAL, NOW)]
-        data = self.contract.encode_abi(self.names.functions[action.name], args=given)
-        call = {"from": asker, "to": self.contract.address, "data": data, "gas": GAS}
-        said = self.reason(call)
-        at = self.now()
-        self.tester.send_transaction({**call, "gas_price": 2_000_000_000})
-        receipt = self.tester.get_transaction_receipt(self.tester.get_block_by_number("latest")["transactions"][-1])
-        assert self.tester.get_block_by_number("latest")["timestamp"] == at
-        assert (receipt["status"] == 1) == (said == "")
-        assert said == expected.decision.reason, f"{request}: the contract says {said!r}"
-        assert (said == "") == (expected.decision.effect == "allow")
-        assert len(receipt["logs"]) == (said == "")
-        if not said:
-            self.gas.setdefault(action.name, []).append(receipt["gas_used"])
-        self.state = expected.state
-        self.compare()
-        return said
+    def deploy(self, sender: bytes, code: bytes, at: int = 0) -> Receipt:
+        self._evm.set_block_env(self._made.BlockEnv(timestamp=at))
+        created = self._evm.deploy(f"0x{sender.hex()}", code, gas=GAS)
+        return Receipt(True, b"", 0, (), bytes.fromhex(created[2:]))
 
-    def reason(self, call: dict[str, Any]) -> str:
-        """What the contract would answer: empty, or the text of the reason to revert."""
-        from eth_tester.exceptions import TransactionFailed
-
+    def send(self, sender: bytes, to: bytes, data: bytes, at: int) -> Receipt:
+        self._evm.set_block_env(self._made.BlockEnv(timestamp=at))
         try:
-            self.tester.call(call, "pending")
-        except TransactionFailed as failed:
-            told = failed.args[0]
-            data = told if isinstance(told, bytes) else literal_eval(told)
-            found = {
-                self.selectors[name]: reason for reason, name in self.names.errors.items() if name in self.selectors
-            }
-            return found.get(data[:4], f"0x{data.hex()}")
-        return ""
+            output = self._evm.message_call(f"0x{sender.hex()}", f"0x{to.hex()}", data, gas=GAS)
+        except RuntimeError as fault:
+            output = bytes.fromhex(str(fault).partition("output: 0x")[2].removesuffix(" }"))
+            return Receipt(False, output, 0, (), b"")
+        events = [Event(tuple(bytes.fromhex(t[2:]) for t in x.topics), x.data[1]) for x in self._evm.result.logs]
+        return Receipt(True, output, 0, tuple(events), b"")
 
-    def compare(self) -> None:
-        """Every cell over the known people reads the same on both sides."""
-        cells = [
-            (v, keys)
-            for v in self.system.state
-            if v.name in self.names.getters
-            for keys in product(*(self.people[k] for k in v.keys))
-        ]
-        calls = []
-        for v, keys in cells:
-            args = b"".join(as_word(self.people[s][k]) for s, k in zip(v.keys, keys, strict=True))
-            calls.append(self.selectors[self.names.getters[v.name]] + args)
-        words: list[bytes] = []
-        for i in range(0, len(calls), 250):
-            words += self.read(calls[i : i + 250])
-        for (v, keys), word in zip(cells, words, strict=True):
-            found, wanted = self.decode(v.type, word), self.state.read(v.name, keys)
-            assert (found.__class__, found) == (wanted.__class__, wanted), (v.name, keys)
+    def read(self, to: bytes, data: bytes) -> bytes:
+        return bytes(self._evm.message_call(f"0x{bytes(20).hex()}", f"0x{to.hex()}", data, gas=GAS, is_static=True))
 
-    def read(self, calls: Sequence[bytes]) -> list[bytes]:
-        """The words that these calls return, by one call of code that makes them all."""
-        code = b""
-        for i, data in enumerate(calls):
-            padded = data + bytes(-len(data) % 32)
-            for j in range(0, len(padded), 32):
-                code += b"\x7f" + padded[j : j + 32] + b"\x61" + j.to_bytes(2, "big") + b"\x52"  # mstore
-            place, size = (128 + 32 * i).to_bytes(3, "big"), len(data).to_bytes(2, "big")
-            address = bytes.fromhex(self.contract.address[2:])
-            code += b"\x60\x20\x62" + place + b"\x61" + size + b"\x60\x00\x73" + address + b"\x5a\xfa\x15"
-            code += b"\x61\xff\xff\x57"  # nowhere to jump to: a call that fails makes all fail
-        code += b"\x62" + (32 * len(calls)).to_bytes(3, "big") + b"\x60\x80\xf3"
-        sender = self.tester.get_accounts()[0]
-        told = self.tester.call({"from": sender, "to": "", "data": "0x" + code.hex(), "gas": 28_000_000}, "latest")
-        out = bytes.fromhex(told[2:])
-        assert len(out) == 32 * len(calls)
-        return [out[32 * i : 32 * i + 32] for i in range(len(calls))]
 
-    def encode(self, type: Scalar, value: Value) -> Any:
-        match type:
-            case EntityType():
-                return self.people[type][str(value)]
-            case EnumType():
-                return type.cases.index(str(value))
-            case _:
-                return value
+def fast_machine() -> Evm:
+    return machine() if find_spec("pyrevm") is None else FastEvm()
 
-    def decode(self, type: Scalar, word: bytes) -> Value:
+
+def deployed(
+    system: System,
+    made: Mapping[str, Any],
+    params: Mapping[str, Value],
+    starts: Mapping[str, Sequence[str]],
+    people: Mapping[str, Sequence[str]],
+    contract: Contract | None = None,
+    evm: Evm | None = None,
+) -> EvmTwin:
+    """The contract of `system` with the artifact `made`; `people` are the names of each sort, beside nobody."""
+    names = names_of(names_json(system.name, contract or to_solidity(system)), json.dumps(made))
+    sorts = [k for v in system.state for k in (*v.keys, v.type)] + [i.type for a in system.actions for i in a.inputs]
+    everybody = {s: ("", *people.get(s.name, ())) for s in sorts if isinstance(s, EntityType)}
+    return EvmTwin(system, names, params, starts, everybody, evm or machine())
+
+
+def timed(twin: EvmTwin, request: Request, wait: int = 0) -> Request:
+    """The request with the time, `wait` seconds after the last, where the system asks for it."""
+    asks = any(i.name == NOW for i in twin.system.action(request.action).inputs)
+    return Request(request.action, {**request.inputs, **({NOW: (twin.at + wait) * 1000} if asks else {})})
+
+
+def check(twin: EvmTwin, request: Request, wait: int = 0) -> str:
+    """Ask both, compare all there is to compare, and return the reason (empty: allowed)."""
+    asked = timed(twin, request, wait)
+    answer = twin.ask(asked)
+    assert answer.agrees, f"{asked}: {answer.said!r} on the chain, {answer.expected}"
+    assert [told(twin, e) for e in answer.receipt.events] == ([] if answer.said else [said(twin, asked)])
+    assert twin.differences() == []
+    return answer.said
+
+
+def said(twin: EvmTwin, request: Request) -> tuple[str, list[Value]]:
+    """The event that an allowed request should leave."""
+    inputs = twin.system.action(request.action).inputs
+    return upper_camel(request.action), [request.inputs[i.name] for i in inputs if i.name != NOW]
+
+
+def told(twin: EvmTwin, event: Any) -> tuple[str, list[Value]]:
+    """An event in the words of the system."""
+    from eth_abi.abi import decode
+
+    entry = next(x for (kind, _), x in twin.names.abi.items() if kind == "event" and signature(x) == event.topics[0])
+    topics = iter(event.topics[1:])
+    data = iter(decode([i["type"] for i in entry["inputs"] if not i["indexed"]], event.data))
+    found = [decode([i["type"]], next(topics))[0] if i["indexed"] else next(data) for i in entry["inputs"]]
+    action = next(a for a in twin.system.actions if upper_camel(a.name) == entry["name"])
+    kinds = [i.type for i in action.inputs if i.name != NOW]
+    return entry["name"], [value_of(twin.people, t, x) for x, t in zip(found, kinds, strict=True)]
+
+
+def requests(system: System, people: Mapping[EntityType, Mapping[str, int]]) -> list[Request]:
+    """Every request over the known people, without the time; nobody asks for nothing."""
+
+    def values(type: Scalar, name: str) -> list[Value]:
         match type:
             case BoolType():
-                assert int.from_bytes(word, "big") in (0, 1)
-                return word[-1] == 1
-            case IntType():
-                return int.from_bytes(word, "big", signed=True)
+                return [False, True]
             case EnumType():
-                return type.cases[int.from_bytes(word, "big")]
+                return list(type.cases)
+            case EntityType():
+                return [n for n in people[type] if n or name != PRINCIPAL]
             case _:
-                assert isinstance(type, EntityType)
-                return next(n for n, x in self.people[type].items() if as_word(x) == word)
+                return [-7, 0, 1, 5]
 
+    def of(action: Action) -> list[Request]:
+        inputs = [i for i in action.inputs if i.name != NOW]
+        return [
+            Request(action.name, dict(zip((i.name for i in inputs), choice, strict=True)))
+            for choice in product(*(values(i.type, i.name) for i in inputs))
+        ]
 
-def selectors(artifact: Mapping[str, Any]) -> dict[str, bytes]:
-    """How calls of functions begin, and the data of errors."""
-    from eth_utils import keccak
-
-    named = [x for x in artifact["abi"] if x["type"] in ("function", "error")]
-    texts = {x["name"]: f"{x['name']}({','.join(i['type'] for i in x['inputs'])})" for x in named}
-    return {name: bytes(keccak(text=text)[:4]) for name, text in texts.items()}
-
-
-def as_word(x: Any) -> bytes:
-    match x:
-        case str():
-            return bytes(12) + bytes.fromhex(x[2:])
-        case int():
-            return x.to_bytes(32, "big")
-        case _:
-            return bytes(x)
-
-
-def deploy(
-    system: System,
-    names: Contract,
-    artifact: Mapping[str, Any],
-    params: Mapping[str, Value],
-    members: Mapping[str, Sequence[str]],
-    people: Mapping[str, Sequence[str]],
-    chain: tuple[Any, Any],
-) -> Twin:
-    """`members` are who is in each set at the start, `people` the names of each sort; "" is nobody, and zero."""
-    tester, w3 = chain
-    accounts = tester.get_accounts()
-    kinds = _kinds(system, names)
-    known: dict[EntityType, dict[str, Any]] = {}
-    for sort, kind in kinds.items():
-        zero: Any = {"address": NOBODY, "uint256": 0}.get(kind, bytes(32))
-        known[sort] = {"": zero}
-        for i, n in enumerate(people.get(sort.name, ()), start=1):
-            known[sort][n] = {"address": accounts[i], "uint256": i}.get(kind, bytes([i]) * 32)
-    chosen = {p.name: p.default.value for p in system.params} | dict(params)
-    starts = [(v, members.get(v, ())) for v in names.starts]
-    arguments: list[Any] = [tuple(chosen[p.name] for p in system.params)] if system.params else []
-    arguments += [known[c.type][str(c.value)] for c in system.individuals if isinstance(c.type, EntityType)]
-    arguments += [[known[system.variable(v).keys[0]][n] for n in found] for v, found in starts]
-    made = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-    sent = made.constructor(*arguments).transact({"from": accounts[0], "gas": GAS})
-    receipt = w3.eth.get_transaction_receipt(sent)
-    assert receipt.status == 1
-    contract = w3.eth.contract(address=receipt.contractAddress, abi=artifact["abi"])
-    cells = [Cell(v, (n,), True) for v, found in starts for n in found]
-    twin = Twin(system, names, tester, contract, initial(system, chosen, cells), known, selectors(artifact), {})
-    twin.gas["deploy"] = [receipt.gasUsed]
-    return twin
-
-
-def _kinds(system: System, names: Contract) -> dict[EntityType, str]:
-    from runtime.solidity_layout import layout_of
-
-    layout = layout_of(system, {})
-    assert layout.contract == names.name
-    sorts = [k for v in system.state for k in v.keys]
-    sorts += [x.type for a in system.actions for x in a.inputs if isinstance(x.type, EntityType)]
-    sorts += [v.type for v in system.state if isinstance(v.type, EntityType)]
-    return {s: layout.type(s) for s in dict.fromkeys(sorts)}
+    return [r for a in system.actions for r in of(a)]

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evm import CONTRACTS, GOVERNANCE, compiled, on_chain, system_of
+from eth_abi.abi import decode, encode
+from evm import CONTRACTS, GOVERNANCE, compiled, machine, system_of
 
 from policyctl.cli import run
 from policyctl.cli_emit import names_json
 from policydsl.core.system import System
 from policydsl.diagnostics import Report
 from policydsl.load import load
+from runtime.evm_names import selector
 from runtime.solidity import to_solidity
 from runtime.solidity_check import UnsupportedError, gaps_of
 
@@ -61,10 +63,22 @@ def test_the_committed_contract_is_what_the_policy_says() -> None:
     assert names_json(GOVERNANCE.name, contract) == (CONTRACTS / "Governance.names.json").read_text(encoding="utf-8")
 
 
-def test_the_artifacts_are_what_the_contracts_compile_to(tmp_path: Path) -> None:
-    made = compiled(CONTRACTS, tmp_path)
-    assert sorted(made) == ["Anchor", "Governance", "MVGGovernance"]
-    assert made == artifacts(), "run `node contracts/compile.js`"
+@pytest.mark.parametrize(
+    ("folder", "contracts"), [(".", ["Anchor", "Governance", "MVGGovernance"]), ("seed", ["SeedGovernance"])]
+)
+def test_the_artifacts_are_what_the_contracts_compile_to(tmp_path: Path, folder: str, contracts: list[str]) -> None:
+    compiled(CONTRACTS / folder, tmp_path / "made")
+    made = {p.name: p.read_bytes() for p in (tmp_path / "made").iterdir()}
+    assert sorted(made) == [f"{name}.json" for name in contracts]
+    committed = {p.name: p.read_bytes() for p in (CONTRACTS / folder / "artifacts").iterdir()}
+    assert made == committed, "run `node contracts/compile.js`"
+
+
+def test_the_lock_of_the_compiler_names_no_host() -> None:
+    lock = json.loads((CONTRACTS / "package-lock.json").read_text(encoding="utf-8"))
+    packages = [p for place, p in lock["packages"].items() if place]
+    assert packages
+    assert all(p["integrity"].startswith("sha512-") and "resolved" not in p for p in packages)
 
 
 def test_the_contracts_fit_on_a_chain() -> None:
@@ -158,36 +172,39 @@ def test_the_command_says_what_is_unsupported(tmp_path: Path, capsys: pytest.Cap
     assert not list(tmp_path.glob("*.sol"))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_interface_of_the_first_sketch() -> None:
-    tester, w3 = on_chain()
-    made = artifacts()["MVGGovernance"]
-    alice, bob, judy, stranger = tester.get_accounts()[:4]
+    evm, abi = machine(), {x["name"]: x for x in artifacts()["MVGGovernance"]["abi"] if "name" in x}
+    alice, bob, judy, stranger = (bytes([i]) * 20 for i in range(1, 5))
     params = tuple(p.default.value for p in GOVERNANCE.params)
-    sent = w3.eth.contract(abi=made["abi"], bytecode=made["bytecode"]).constructor(params, [alice, bob], [judy])
-    address = w3.eth.get_transaction_receipt(sent.transact({"from": alice, "gas": 12_000_000})).contractAddress
-    contract = w3.eth.contract(address=address, abi=made["abi"])
+    kinds = [f"({','.join(['int256'] * len(params))})", "address[]", "address[]"]
+    code = bytes.fromhex(artifacts()["MVGGovernance"]["bytecode"][2:]) + encode(kinds, [params, [alice, bob], [judy]])
+    contract = evm.deploy(judy, code).created
+    at = 0
 
-    def send(call: Any, who: str) -> int:
-        receipt = w3.eth.get_transaction_receipt(call.transact({"from": who, "gas": 5_000_000}))
-        return int(receipt.status)
+    def data(function: str, *given: Any) -> bytes:
+        return selector(abi[function]) + encode([i["type"] for i in abi[function]["inputs"]], given)
 
-    assert send(contract.functions.propose("ours"), stranger) == 0
-    assert send(contract.functions.draft(0, bytes(32)), bob) == 1
-    assert send(contract.functions.propose("lower the quorum"), alice) == 1
-    assert contract.functions.proposalCount().call() == 2  # bob had taken number 0
-    for who in (alice, bob, judy):
-        assert send(contract.functions.vote(1, True), who) == 1
-    found = contract.functions.proposals(1).call()
-    assert found[:2] == [alice, "lower the quorum"]
-    assert found[3] - found[2] == 24 * 3600
-    assert found[4:] == [300, 0, False]
-    tester.time_travel(found[3] + 1)
-    assert send(contract.functions.closeVoting(1), stranger) == 1
-    tester.time_travel(found[3] + 48 * 3600)
-    assert send(contract.functions.execute(1), stranger) == 1
-    assert contract.functions.proposals(1).call()[6] is True
-    assert contract.functions.reputation(alice).call() == 100
+    def send(who: bytes, function: str, *given: Any) -> bool:
+        return evm.send(who, contract, data(function, *given), at).ok
+
+    def read(function: str, *given: Any) -> tuple[Any, ...]:
+        return decode([o["type"] for o in abi[function]["outputs"]], evm.read(contract, data(function, *given)))
+
+    assert not send(stranger, "propose", "ours")
+    assert send(bob, "draft", 0, bytes(32))
+    assert send(alice, "propose", "lower the quorum")
+    assert read("proposalCount") == (2,)  # bob had taken number 0
+    assert [send(who, "vote", 1, True) for who in (alice, bob, judy)] == [True] * 3
+    assert [send(who, "vote", 1, True) for who in (alice, bob, judy, stranger)] == [False] * 4
+    assert read("proposals", 1) == (f"0x{alice.hex()}", "lower the quorum", 0, 24 * 3600, 300, 0, False)
+    at = 24 * 3600 + 1
+    assert send(stranger, "closeVoting", 1)
+    assert not send(stranger, "execute", 1)
+    at = 72 * 3600
+    assert send(stranger, "execute", 1)
+    assert not send(stranger, "execute", 1)
+    assert read("proposals", 1)[6] is True
+    assert read("reputation", alice) == (100,)
 
 
 def test_a_loop_that_reads_what_another_writes_is_refused() -> None:

@@ -2,85 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from itertools import product
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from evm import CONTRACTS, GOVERNANCE, Twin, deploy, on_chain
-from hypothesis import HealthCheck, Phase, given, settings
+from evm import GOVERNANCE, artifact, check, deployed, fast_machine, machine, requests, timed
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from policydsl.core.system import NOW, Action, System
-from policydsl.core.types import BoolType, EntityType, EnumType, Scalar, Value
+from policydsl.core.types import Value
 from policydsl.interp import Request, decide
-from runtime.solidity import to_solidity
+from runtime.evm import Evm
+from runtime.evm_twin import EvmTwin
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NAMES = {"Bot": ("alice", "bob", "judy", "mallory"), "Proposal": ("p1", "p2"), "Payload": ("upgrade", "takeover")}
-SLOW = {"VOTING_PERIOD": 60_000, "TIMELOCK": 60_000, "DECAY_PERIOD": 5_000}
+SOON = {"VOTING_PERIOD": 60_000, "TIMELOCK": 60_000, "DECAY_PERIOD": 5_000}
+MADE = artifact("Governance")
 
 
-@pytest.fixture(scope="module")
-def chain() -> tuple[Any, Any]:
-    return on_chain()
+def governance(params: dict[str, Value], members: tuple[str, ...], evm: Evm) -> EvmTwin:
+    return deployed(GOVERNANCE, MADE, params, {"Members": members, "Auditors": ("judy",)}, NAMES, evm=evm)
 
 
-def artifact(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((CONTRACTS / "artifacts" / f"{name}.json").read_text(encoding="utf-8"))
-    return found
-
-
-def governance(chain: tuple[Any, Any], params: dict[str, Value], members: tuple[str, ...]) -> Twin:
-    starts = {"Members": members, "Auditors": ("judy",)}
-    return deploy(GOVERNANCE, to_solidity(GOVERNANCE), artifact("Governance"), params, starts, NAMES, chain)
-
-
-def requests(system: System, people: dict[EntityType, dict[str, Any]]) -> list[Request]:
-    """Every request over the known people; nobody asks for nothing."""
-
-    def values(type: Scalar, name: str) -> list[Value]:
-        match type:
-            case BoolType():
-                return [False, True]
-            case EnumType():
-                return list(type.cases)
-            case EntityType():
-                return [n for n in people[type] if n or name != "principal"]
-            case _:
-                return [-7, 0, 1, 5]
-
-    def of(action: Action) -> list[Request]:
-        inputs = [i for i in action.inputs if i.name != NOW]
-        return [
-            Request(action.name, dict(zip((i.name for i in inputs), choice, strict=True)))
-            for choice in product(*(values(i.type, i.name) for i in inputs))
-        ]
-
-    return [r for a in system.actions for r in of(a)]
-
-
-def walk(twin: Twin, data: st.DataObject, steps: int) -> set[str]:
-    """Random steps, half of them such as are allowed; the reasons that were heard."""
-    heard = set()
-    every = requests(twin.system, twin.people)
-    for _ in range(steps):
-        twin.wait(data.draw(st.sampled_from([0, 0, 0, 1, 2, 3, 7]), "wait"))
-        chosen = every
-        if data.draw(st.integers(0, 3), "helpful"):
-            allowed = [
-                r for r in every if decide(twin.system, twin.state, Request(r.action, twin.inputs(r))).effect == "allow"
-            ]
-            # Each action is as likely as another, however many inputs it has.
-            name = data.draw(st.sampled_from(sorted({r.action for r in allowed or every})), "action")
-            chosen = [r for r in allowed or every if r.action == name]
-        heard.add(twin.check(data.draw(st.sampled_from(chosen), "request")))
-    return heard
-
-
-def test_a_proposal_comes_full_circle(chain: tuple[Any, Any]) -> None:
-    twin = governance(chain, SLOW | {"QUORUM": 200}, ("alice", "bob"))
-    twin.compare()
+@pytest.mark.parametrize("of", [machine, fast_machine])
+def test_a_proposal_comes_full_circle(of: Callable[[], Evm]) -> None:
+    evm = of()
+    twin = governance(SOON | {"QUORUM": 200}, ("alice", "bob"), evm)
+    assert twin.differences() == []
     script: list[tuple[int, str, dict[str, Value], str]] = [
         (0, "draft", {"principal": "mallory", "proposal": "p1", "what": "takeover"}, "not a member"),
         (0, "admit", {"principal": "alice", "newcomer": "mallory"}, "only auditors admit members"),
@@ -90,24 +38,25 @@ def test_a_proposal_comes_full_circle(chain: tuple[Any, Any]) -> None:
         (0, "open_voting", {"proposal": "p1"}, ""),
         (0, "vote", {"principal": "alice", "proposal": "p1", "support": True}, ""),
         (0, "vote", {"principal": "alice", "proposal": "p1", "support": True}, "already voted"),
-        (0, "vote", {"principal": "bob", "proposal": "p1", "support": True}, ""),
+        (60, "vote", {"principal": "bob", "proposal": "p1", "support": True}, ""),
         (0, "close_voting", {"proposal": "p1"}, "voting has not ended"),
-        (60, "vote", {"principal": "mallory", "proposal": "p1", "support": False}, "voting has ended"),
+        (1, "vote", {"principal": "mallory", "proposal": "p1", "support": False}, "voting has ended"),
         (0, "close_voting", {"proposal": "p1"}, ""),
-        (60, "execute", {"proposal": "p1"}, ""),
+        (58, "execute", {"proposal": "p1"}, "the timelock has not run out"),
+        (1, "execute", {"proposal": "p1"}, ""),
         (0, "execute", {"proposal": "p1"}, "not approved"),
         (0, "monitor", {"proposal": "p1"}, ""),
         (0, "collect_feedback", {"principal": "judy", "proposal": "p1", "good": True}, ""),
         (0, "update_reputation", {"proposal": "p1"}, ""),
         (0, "optimize", {"proposal": "p1"}, ""),
         (0, "decay", {}, ""),
-        (0, "decay", {}, "it is not time yet"),
+        (4, "decay", {}, "it is not time yet"),
+        (1, "decay", {}, ""),
     ]
     for wait, action, inputs, reason in script:
-        twin.wait(wait)
-        assert twin.check(Request(action, inputs)) == reason
-    assert twin.state.read("reputation", ("alice",)) == 111
-    assert twin.state.read("reputation", ("judy",)) == 99
+        assert check(twin, Request(action, inputs), wait) == reason
+    assert twin.state.read("reputation", ("alice",)) == 110
+    assert twin.state.read("reputation", ("judy",)) == 98
 
 
 PARAMS = st.fixed_dictionaries(
@@ -128,18 +77,48 @@ PARAMS = st.fixed_dictionaries(
 GROUPS = st.sampled_from([(), ("alice",), ("alice", "bob"), ("bob", "judy", "mallory"), ("alice", "alice", "")])
 
 
-@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(data=st.data(), params=PARAMS, members=GROUPS)
-def test_random_runs_agree(
-    chain: tuple[Any, Any], data: st.DataObject, params: dict[str, Value], members: tuple[str, ...]
-) -> None:
-    walk(governance(chain, params, members), data, 12)
+class Beside(RuleBasedStateMachine):
+    """Any parameters and members, then any requests at any pace."""
+
+    twin: EvmTwin
+
+    @initialize(params=PARAMS, members=GROUPS)
+    def deploy(self, params: dict[str, Value], members: tuple[str, ...]) -> None:
+        self.twin = governance(params, members, fast_machine())
+        self.every = requests(GOVERNANCE, self.twin.people.known)
+        assert self.twin.differences() == []
+
+    @rule(wait=st.sampled_from([0, 0, 0, 1, 2, 3, 7]), data=st.data())
+    def anything(self, wait: int, data: st.DataObject) -> None:
+        check(self.twin, data.draw(st.sampled_from(self.every)), wait)
+
+    @rule(wait=st.sampled_from([0, 0, 0, 1, 2, 3, 7]), data=st.data())
+    def something_allowed(self, wait: int, data: st.DataObject) -> None:
+        twin = self.twin
+        allowed = [r for r in self.every if decide(twin.system, twin.state, timed(twin, r, wait)).effect == "allow"]
+        # Each action is as likely as another, however many inputs it has.
+        name = data.draw(st.sampled_from(sorted({r.action for r in allowed})), "action")
+        assert check(twin, data.draw(st.sampled_from([r for r in allowed if r.action == name])), wait) == ""
+
+    # Twice, so that runs come far.
+    something_else_allowed = something_allowed
+
+
+def campaign(examples: int, steps: int) -> None:
+    fast_machine()
+    run = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(Beside, settings=run)
+
+
+def test_random_runs_agree() -> None:
+    campaign(5, 20)
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data(), params=PARAMS, members=GROUPS)
-def test_many_random_runs_agree(
-    chain: tuple[Any, Any], data: st.DataObject, params: dict[str, Value], members: tuple[str, ...]
-) -> None:
-    walk(governance(chain, params, members), data, 30)
+def test_many_random_runs_agree() -> None:
+    campaign(100, 50)

@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 import strategies
-from evm import CONTRACTS, GOVERNANCE, compiled, deploy, on_chain
+from evm import CONTRACTS, GOVERNANCE, check, compiled, deployed, fast_machine, requests
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from test_solidity_conformance import NAMES, SLOW, requests
+from test_solidity_conformance import NAMES, SOON
 
 from policydsl.core.system import Action, System
+from policydsl.core.types import Value
 from policydsl.interp import Request
+from runtime.evm_twin import EvmTwin
 from runtime.solidity import to_solidity
 from runtime.solidity_check import gaps_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.slow
 SHAPE = strategies.Shape(strings=False, quantifiers=0, free_start=False, approvals=False)
 PEOPLE = {"Bot": ("alice", "bob", "root"), "Item": ("i1", "i2")}
 
@@ -67,11 +69,10 @@ def test_contracts_of_generated_systems_agree(tmp_path: Path) -> None:
     random = Random(7)
     heard = set()
     for system in systems:
-        contract = to_solidity(system)
-        twin = deploy(system, contract, artifacts[contract.name], {}, {}, PEOPLE, on_chain())
-        twin.compare()
-        every = requests(system, twin.people)
-        heard |= {twin.check(random.choice(every)) for _ in range(6)}
+        twin = deployed(system, artifacts[to_solidity(system).name], {}, {}, PEOPLE, evm=fast_machine())
+        assert twin.differences() == []
+        every = requests(system, twin.people.known)
+        heard |= {check(twin, random.choice(every)) for _ in range(30)}
     assert "" in heard
     assert len(heard) > 1
 
@@ -93,18 +94,18 @@ def test_a_contract_that_is_wrong_is_found_out(tmp_path: Path, right: str, wrong
     (sources / "Governance.sol").write_text(text.replace(right, wrong), encoding="utf-8")
     artifact: dict[str, Any] = compiled(sources, tmp_path / "out")["Governance"]
     starts = {"Members": ("alice",), "Auditors": ("judy",)}
-    twin = deploy(GOVERNANCE, to_solidity(GOVERNANCE), artifact, SLOW, starts, NAMES, on_chain())
+    twin = deployed(GOVERNANCE, artifact, SOON, starts, NAMES)
     with pytest.raises(AssertionError):
         _walk(twin)
 
 
-def _walk(twin: Any) -> None:
-    twin.compare()
-    draft = {"proposal": "p1", "what": "upgrade"}
+def _walk(twin: EvmTwin) -> None:
+    assert twin.differences() == []
+    draft: dict[str, Value] = {"proposal": "p1", "what": "upgrade"}
     for action, inputs in [
         ("draft", {"principal": "mallory", **draft}),
         ("draft", {"principal": "alice", **draft}),
         ("draft", {"principal": "alice", **draft}),
         ("submit", {"principal": "alice", "proposal": "p1"}),
     ]:
-        twin.check(Request(action, inputs))
+        check(twin, Request(action, inputs))
