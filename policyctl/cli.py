@@ -200,6 +200,7 @@ def run(arguments: list[str]) -> int:
         cli_election,
         cli_emit,
         cli_enforce,
+        cli_graph,
         cli_lockdown,
         cli_log,
         cli_more,

@@ -101,9 +101,10 @@ def test_what_is_expected_to_fail_says_why(path: str) -> None:
 
 def test_what_is_claimed_again_of_the_whole_is_the_same() -> None:
     """A policy repeats claims of those that it imports under their names, and these are no weaker for it."""
-    systems = [program(f"specs/{name}.policy").system for name in ("mvg/governance", "agents/powers", "twin/ecosystem")]
-    machine, powers, whole = ({p.name: words(p.expr, system=s) for p in s.properties} for s in systems)
-    for part, again in ((machine, powers), (machine, whole), (powers, whole)):
+    names = ("mvg/governance", "mvg/lifecycle", "agents/powers", "twin/ecosystem")
+    systems = [program(f"specs/{name}.policy").system for name in names]
+    machine, life, powers, whole = ({p.name: words(p.expr, system=s) for p in s.properties} for s in systems)
+    for part, again in ((machine, life), (machine, powers), (machine, whole), (powers, whole)):
         names = {name for name in part.keys() & again.keys() if "@" not in name}
         assert "bounded_reputation" in names
         assert {name for name in names if part[name] != again[name]} == set()

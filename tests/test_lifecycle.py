@@ -1,0 +1,212 @@
+"""Flaws in the rules of governance are refuted, each by the property that is there for it, with a run that replays."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from policydsl.core.system import Program, PropertyKind, System
+from policydsl.diagnostics import Report
+from policydsl.interp import replay, start_faults, violated
+from policydsl.load import load
+from policydsl.run_tests import run_test
+from policydsl.trace import Trace
+from verifier.verdict import Refuted
+from verifier.verify import Settings, verify
+
+ROOT = Path(__file__).parent.parent
+LIFECYCLE, GOVERNANCE = "specs/mvg/lifecycle.policy", "specs/mvg/governance.policy"
+BALLOT = "ballot[proposal, member] == None"
+SNAPSHOT = "snapshot[proposal, principal]"
+HIS = "snapshot[proposal, member]"
+REWARD = "then min(MAX_REPUTATION, reputation[author] + PROPOSAL_REWARD)"
+OPENING = "where b in Members { snapshot[proposal, b] := reputation[b] }"
+FINE = """  stage[proposal] := ReputationUpdate
+  if proposer[proposal] has author {
+    reputation[author] := max(MIN_REPUTATION, reputation[author] - PROPOSAL_PENALTY)"""
+OPEN = "{Drafted, Submitted, VotingOpen, Approved}"
+
+SAFETY = (PropertyKind.INVARIANT, PropertyKind.STEP, PropertyKind.ASSERT)
+
+# What stands where, what is put there instead, and what notices.
+FLAWS = [
+    (LIFECYCLE, BALLOT, "true", "one_ballot_per_voter"),
+    (LIFECYCLE, BALLOT, "true", "honest_tally_of_yes"),
+    (LIFECYCLE, BALLOT, "true", "ballots_do_not_change"),
+    (LIFECYCLE, "counted[proposal, member] += 1", "counted[proposal, member] += 2", "one_ballot_per_voter"),
+    (LIFECYCLE, f"weight[proposal, member]  := {HIS}", "weight[proposal, member] := 1", "weight_is_the_snapshot"),
+    (LIFECYCLE, f"no[proposal]  += {HIS}", "no[proposal] += 2 * reputation[member]", "honest_tally_of_no"),
+    (LIFECYCLE, f"yes[proposal] += {HIS}", f"yes[proposal] -= {HIS}", "votes_never_decrease"),
+    (LIFECYCLE, "now <= vote_end[proposal]           else", "true else", "votes_only_in_the_window@vote_for"),
+    (LIFECYCLE, "require representative[member] == principal", "require true", "revoked_is_revoked"),
+    (LIFECYCLE, "require represents[principal]               else", "require true else", "no_vote_without_a_mandate"),
+    (LIFECYCLE, "require represents[to]            else", "require true else", "no_circles"),
+    (LIFECYCLE, "height[to]                := max(height[to], height[principal] + 1)", "", "no_circles"),
+    (LIFECYCLE, "require not represents[principal]", "require true", "one_level"),
+    (LIFECYCLE, "representative[principal] := to", "representative[to] := to", "mandates_are_given_in_person@delegate"),
+    (LIFECYCLE, "require representative[principal] != none", "require not represents[principal] and 1 > 2",
+     "a_mandate_can_always_be_revoked"),
+    (GOVERNANCE, f"yes[proposal] += {SNAPSHOT}", "yes[proposal] += reputation[principal] + 1", "honest_tally_of_yes"),
+    (GOVERNANCE, f"weight[proposal, principal]  := {SNAPSHOT}", "weight[proposal, principal] := 1",
+     "weight_is_the_snapshot"),
+    (GOVERNANCE, f"require {SNAPSHOT} > 0", f"require {SNAPSHOT} > 100", "nobody_is_kept_from_voting"),
+    (GOVERNANCE, OPENING, "where b in Members { snapshot[proposal, b] := 1 }", "weights_are_taken_at_the_opening"),
+    (GOVERNANCE, OPENING, "{ snapshot[proposal, b] := reputation[b] }", "weights_are_taken_at_the_opening"),
+    (GOVERNANCE, "standing[proposal] := reputation[principal]", "snapshot[proposal, principal] := 1",
+     "nobody_has_weight_before_the_opening"),
+    (GOVERNANCE, "now + VOTING_PERIOD", "now + VOTING_PERIOD - 1s", "voting_lasts_its_time"),
+    (GOVERNANCE, "+ no[proposal] >= QUORUM {", "+ no[proposal] >= 1 {", "executed_had_quorum"),
+    (GOVERNANCE, "if yes[proposal] > no[proposal] and", "if", "executed_had_quorum"),
+    (GOVERNANCE, "require now >= ready_at[proposal]", "require true", "executed_had_waited"),
+    (GOVERNANCE, "  stage[proposal]       := Executing\n", "", "no_double_execution"),
+    (GOVERNANCE, OPEN, OPEN.replace("}", ", Executing}"), "never_executed_and_withdrawn"),
+    (GOVERNANCE, REWARD, "then reputation[author] + PROPOSAL_REWARD", "bounded_reputation"),
+    (GOVERNANCE, REWARD, "then reputation[author]", "proposers_answer_for_the_outcome"),
+    (GOVERNANCE, "if (ballot[proposal, b] == Yes) == worked[proposal]", "if ballot[proposal, b] == No",
+     "voters_answer_for_the_outcome"),
+    (GOVERNANCE, "counted[proposal, principal] += 1", f"{SNAPSHOT} := 0", "snapshots_do_not_change"),
+    (GOVERNANCE, FINE, FINE.replace("-", "+"), "defeat_never_pays@penalise"),
+    (GOVERNANCE, "stage[proposal] := Defeated", "stage[proposal] := Archived", "archived_for_a_reason"),
+    (GOVERNANCE, "stage[proposal] := Defeated", "stage[proposal] := Rejected", "lifecycle"),
+]  # fmt: skip
+
+# What is tried, beside what the policy's own tests try.
+ATTACKS = """
+test "a single vote" {
+  given alice in Members
+  at 0h  draft(alice, p1, upgrade)
+  at 0h  submit(alice, p1)
+  at 0h  open_voting(p1)
+  at 1h  vote(alice, p1, true)
+  at 25h close_voting(p1)
+  at 73h execute(p1)
+  at 73h penalise(p1)
+}
+
+test "at once, twice, and taken back" {
+  given QUORUM = 100
+  given alice in Members
+  at 0h  draft(alice, p1, upgrade)
+  at 0h  submit(alice, p1)
+  at 0h  open_voting(p1)
+  at 1h  vote(alice, p1, true)
+  at 25h close_voting(p1)
+  at 25h execute(p1)
+  at 73h execute(p1)
+  at 73h execute(p1)
+  at 73h withdraw(alice, p1)
+}
+
+test "without a majority" {
+  given alice in Members
+  given bob in Members
+  given reputation[bob] = 500
+  at 0h  draft(alice, p1, upgrade)
+  at 0h  submit(alice, p1)
+  at 0h  open_voting(p1)
+  at 1h  vote(alice, p1, true)
+  at 1h  vote(bob, p1, false)
+  at 25h close_voting(p1)
+  at 73h execute(p1)
+}
+
+test "a reward for the best" {
+  given QUORUM = 100
+  given alice in Members
+  given bob in Members
+  given judy in Auditors
+  given reputation[alice] = 1_000
+  at 0h  draft(alice, p1, upgrade)
+  at 0h  submit(alice, p1)
+  at 0h  open_voting(p1)
+  at 1h  vote(bob, p1, true)
+  at 25h close_voting(p1)
+  at 73h execute(p1)
+  at 73h monitor(p1)
+  at 73h collect_feedback(judy, p1, true)
+  at 73h update_reputation(p1)
+}
+
+test "a reward for others" {
+  given QUORUM = 100
+  given alice in Members
+  given bob in Members
+  given judy in Auditors
+  at 0h  draft(alice, p1, upgrade)
+  at 0h  submit(alice, p1)
+  at 0h  open_voting(p1)
+  at 1h  vote(bob, p1, true)
+  at 25h close_voting(p1)
+  at 73h execute(p1)
+  at 73h monitor(p1)
+  at 73h collect_feedback(judy, p1, true)
+  at 73h update_reputation(p1)
+}
+
+test "a change of mind" {
+  given alice in Members
+  given rita in Members
+  stand(rita)
+  delegate(alice, rita)
+  draft(alice, p1, upgrade)
+  submit(alice, p1)
+  open_voting(p1)
+  vote_for(rita, alice, p1, true)
+  vote_for(rita, alice, p1, false)
+}
+"""
+
+
+def with_flaw(file: str, was: str, now: str) -> Program:
+    """The lifecycle with `now` where `was` stands in `file`, which is once."""
+
+    def read(path: str) -> str:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        rules, claims = text.split("\ninvariant ", 1)
+        if path == file:
+            assert rules.count(was) == 1, was
+            rules = rules.replace(was, now)
+        return f"{rules}\ninvariant {claims}{ATTACKS if path == LIFECYCLE else ''}"
+
+    report = Report()
+    [program] = load([LIFECYCLE], read, report)
+    assert not report.failed, report.sorted()
+    return program
+
+
+def runs(program: Program) -> list[Trace]:
+    return [r.trace for r in (run_test(program.system, t) for t in program.tests) if r.trace is not None]
+
+
+@cache
+def as_it_is() -> tuple[System, list[Trace]]:
+    program = with_flaw("", "", "")
+    return program.system, runs(program)
+
+
+NAMED = pytest.mark.parametrize(("file", "was", "now", "name"), FLAWS, ids=[f"{f[3]}-{i}" for i, f in enumerate(FLAWS)])
+
+
+@NAMED
+def test_a_flaw_is_found_by_trying(file: str, was: str, now: str, name: str) -> None:
+    """Some run of the flawed rules breaks the property, and none of the rules as they are."""
+    flawed, (good, tried) = with_flaw(file, was, now), as_it_is()
+    assert {violated(good, good.claim(name), run) for run in tried} == {None}
+    assert {violated(flawed.system, flawed.system.claim(name), run) for run in runs(flawed)} != {None}
+
+
+@pytest.mark.slow
+@NAMED
+def test_a_flaw_is_refuted(file: str, was: str, now: str, name: str) -> None:
+    flawed = with_flaw(file, was, now)
+    settings = Settings(only=frozenset({name}), vacuity=False, proofs=False)
+    [outcome] = [o for o in verify(flawed.system, settings, runs=runs(flawed)).outcomes if o.property.name == name]
+    assert isinstance(outcome.verdict, Refuted)
+    assert replay(flawed.system, outcome.verdict.trace) == start_faults(flawed.system, outcome.verdict.trace) == []
+
+
+def test_there_is_a_flaw_for_every_promise_of_safety() -> None:
+    claims = {p.name.partition("@")[0] for p in as_it_is()[0].properties if p.kind in SAFETY}
+    assert claims == {name.partition("@")[0] for *_, name in FLAWS}
