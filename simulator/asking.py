@@ -24,13 +24,13 @@ def ask(
     scenario: Scenario, world: World, gateway: Gateway, network: Network, around: Surroundings, ledger: Ledger
 ) -> list[Happening]:
     """Messages arrive, bots intend, the gateway decides, and the world feels it; who did harm for the first time."""
-    effects = delivery.arrive(world, around, take(world.mail, around.tick))
+    effects = delivery.arrive(world, around, scenario.mistakes, take(world.mail, around.tick))
     ledger.add("delivered", effects.delivered)
     ledger.add("service_kept", effects.answered)
     wanted = behaviour.intents(scenario, world, around)
     _vote(world, gateway, ledger, wanted.votes)
     _signal(world, gateway, around, ledger, wanted.signals)
-    leaked = _use(world, gateway, around, ledger, wanted.user, wanted.skill)
+    leaked = _use(scenario, world, gateway, around, ledger, wanted.user, wanted.skill)
     ledger.add("secrets_leaked", leaked + effects.leaked)
     sent = _send(world, gateway, wanted.sends)
     delivery.dispatch(world, network, around, scenario.tick_ms, wanted.sends, sent)
@@ -60,13 +60,21 @@ def _signal(world: World, gateway: Gateway, around: Surroundings, ledger: Ledger
     world.observed.add("signals", signals.sender[given.allowed])
 
 
-def _use(world: World, gateway: Gateway, around: Surroundings, ledger: Ledger, users: Ids, skills: Ids) -> int:
+def _use(
+    scenario: Scenario,
+    world: World,
+    gateway: Gateway,
+    around: Surroundings,
+    ledger: Ledger,
+    users: Ids,
+    skills: Ids,
+) -> int:
     """So many secrets leak."""
     used = gateway.ask("use_skill", principal=users, skill=skills).allowed
     hindsight.of_skills(ledger, world, users, skills, used)
     world.observed.add("denied", users[~used])
     world.observed.add("calls", users[used])
-    return delivery.run_skills(world, around, users[used], skills[used])
+    return delivery.run_skills(world, around, scenario.mistakes, users[used], skills[used])
 
 
 def _send(world: World, gateway: Gateway, sends: Sends) -> Bools:

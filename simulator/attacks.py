@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.scenario import Stealth
 from simulator.surroundings import Surroundings
 from simulator.world import NOBODY, Bools, Ids, Kind, World
 
@@ -50,11 +51,11 @@ class Burst:
         return len(self.sender)
 
 
-def strikes(world: World, around: Surroundings) -> Strike:
+def strikes(world: World, around: Surroundings, stealth: Stealth) -> Strike:
     none = np.zeros(world.members, dtype=np.bool_)
     if not around.attack:
         return Strike(none, none)
-    chance = chances(world, around)
+    chance = stealth.pace * chances(world, around)
     willing = np.flatnonzero(chance)
     busy = none.copy()
     busy[willing] = around.draw("strike").bernoulli(willing, chance[willing])
@@ -110,6 +111,38 @@ def bait_of(world: World, around: Surroundings, senders: Ids) -> Ids:
     generation = around.tick // CAMPAIGN
     found: Ids = (senders % 4 + 4 * generation) % pool
     return found
+
+
+def in_ring(world: World) -> Bools:
+    """Who votes as one."""
+    kind = world.bots.kind
+    found: Bools = (kind == Kind.SYBIL) | (kind == Kind.COLLUDER)
+    return found
+
+
+def ring_ballots(world: World, around: Surroundings, stealth: Stealth) -> tuple[Ids, Ids]:
+    """Which members of rings vote now on which proposal: each proposal is known to all of them at once, and each member
+    votes when its turn comes."""
+    ring = np.flatnonzero(in_ring(world) & ~around.quarantined)
+    lately = np.flatnonzero(around.open_for <= stealth.spread)
+    voter, proposal = np.tile(ring, len(lately)), np.repeat(around.open[lately], len(ring))
+    if stealth.spread > 1:
+        turn = 1 + replace(around.draw("ring turn"), tick=0).below(_ballots(world, proposal, voter), stealth.spread)
+        now = turn == np.repeat(around.open_for[lately], len(ring))
+        voter, proposal = voter[now], proposal[now]
+    votes = takes_part(world, around, stealth, proposal, voter)
+    return voter[votes], proposal[votes]
+
+
+def takes_part(world: World, around: Surroundings, stealth: Stealth, proposal: Ids, voter: Ids) -> Bools:
+    """Whether a member of a ring votes on a proposal at all: the same in each tick."""
+    numbers = _ballots(world, proposal, voter)
+    return replace(around.draw("ring turnout"), tick=0).bernoulli(numbers, stealth.turnout)
+
+
+def _ballots(world: World, proposal: Ids, voter: Ids) -> Ids:
+    """A number for each proposal and member."""
+    return proposal * world.members + voter
 
 
 def _tools(world: World, around: Surroundings, senders: Ids, phish: Bools) -> Ids:

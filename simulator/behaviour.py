@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.attacks import Strike, bursts, strikes
-from simulator.scenario import Scenario
+from simulator.attacks import Strike, bursts, in_ring, ring_ballots, strikes, takes_part
+from simulator.scenario import Scenario, Stealth
 from simulator.surroundings import Surroundings
 from simulator.world import NOBODY, Bools, Ids, Kind, World
 
@@ -87,12 +87,12 @@ def intents(scenario: Scenario, world: World, around: Surroundings) -> Intents:
         acting[_share(word, 10 * i) < p]
         for i, p in enumerate((chances.message, chances.skill, chances.signal, chances.vote))
     )
-    striking = strikes(world, around)
+    striking = strikes(world, around, scenario.stealth)
     return Intents(
         _sends(world, around, message, striking),
         skill,
         _skills(around, skill),
-        _votes(world, around, vote),
+        _votes(world, around, scenario.stealth, vote),
         _signals(world, around, signal, striking),
     )
 
@@ -144,7 +144,7 @@ def _skills(around: Surroundings, users: Ids) -> Ids:
     return found
 
 
-def _votes(world: World, around: Surroundings, voters: Ids) -> Votes:
+def _votes(world: World, around: Surroundings, stealth: Stealth, voters: Ids) -> Votes:
     """Those who vote look at one open proposal each; rings are told of each proposal at once, and all of them vote."""
     if not len(around.open):
         none = np.zeros(0, dtype=np.int64)
@@ -159,12 +159,11 @@ def _votes(world: World, around: Surroundings, voters: Ids) -> Votes:
         kind = bots.kind[voters]
         wrecking = (kind == Kind.SYBIL) | (kind == Kind.COLLUDER) | (kind == Kind.BYZANTINE)
         support = np.where(wrecking, ~good[proposal], support)
-        if len(around.opened):
-            ring = np.flatnonzero(((bots.kind == Kind.SYBIL) | (bots.kind == Kind.COLLUDER)) & ~around.quarantined)
-            many = len(around.opened)
-            voters = np.concatenate([np.repeat(ring, many), voters])
-            proposal = np.concatenate([np.tile(around.opened, len(ring)), proposal])
-            support = np.concatenate([np.tile(~good[around.opened], len(ring)), support])
+        kept = ~in_ring(world)[voters] | takes_part(world, around, stealth, proposal, voters)
+        voters, proposal, support = voters[kept], proposal[kept], support[kept]
+        ring, theirs = ring_ballots(world, around, stealth)
+        voters, proposal = np.concatenate([ring, voters]), np.concatenate([theirs, proposal])
+        support = np.concatenate([~good[theirs], support])
     fresh = (around.ballot[proposal, voters] == 0) & (around.weight[proposal, voters] > 0)
     voters, proposal, support = voters[fresh], proposal[fresh], support[fresh]
     return _with_proxies(around, Votes(voters, voters, proposal, support))

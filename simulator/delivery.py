@@ -1,7 +1,7 @@
 """What messages do when they arrive, and skills when they run: columns go in, harm and complaints come out.
 
-Complaints are what a gateway hears of it. Some harm is never complained about, and attackers complain about the
-innocent.
+Complaints are what a gateway hears of it. Some harm is never complained about, honest bots complain by mistake about
+what is harmless, and attackers complain about the innocent.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from simulator.attacks import is_byzantine
 from simulator.behaviour import Sends
 from simulator.mailbox import Columns, put
 from simulator.network import Network, deliver, to_ticks
+from simulator.scenario import Mistakes
 from simulator.surroundings import Surroundings
 from simulator.world import NOBODY, Bools, Ids, Kind, World
 
@@ -70,7 +71,7 @@ def dispatch(world: World, network: Network, around: Surroundings, tick_ms: int,
     )
 
 
-def arrive(world: World, around: Surroundings, mail: Columns) -> Effects:
+def arrive(world: World, around: Surroundings, mistakes: Mistakes, mail: Columns) -> Effects:
     """Messages are read. Who is in quarantine gets none, and answers none."""
     bots, observed = world.bots, world.observed
     sender, recipient = mail["sender"], mail["recipient"]
@@ -96,11 +97,12 @@ def arrive(world: World, around: Surroundings, mail: Columns) -> Effects:
     victims = np.unique(recipient[clicked & ~bots.taken_over[recipient]])
     bots.taken_over[victims] = True
     annoyed = bad | (mail["spam"] & honest)
-    if annoyed.any():
-        reported = annoyed & around.draw("report").bernoulli(number, REPORTS)
-        observed.add("complaints", sender[reported])
-        with_link = reported & (link != NOBODY)
-        observed.link_complaints += np.bincount(link[with_link], minlength=len(observed.link_complaints))
+    # Who complains about what was in order does not know better.
+    chance = np.where(annoyed, REPORTS, mistakes.message)
+    reported = np.flatnonzero(honest & around.draw("report").bernoulli(number, chance))
+    observed.add("complaints", sender[reported])
+    about = link[reported]
+    observed.link_complaints += np.bincount(about[about != NOBODY], minlength=len(observed.link_complaints))
     _slander(world, around)
     # A secret that reaches an attacker is out; one that slips to an honest bot is not.
     leaked = int(np.count_nonzero(mail["secret"] & (kind > Kind.LAZY)))
@@ -126,16 +128,16 @@ def _slander(world: World, around: Surroundings) -> None:
         world.observed.add("complaints", around.draw("slandered").below(slandering, world.members))
 
 
-def run_skills(world: World, around: Surroundings, users: Ids, skills: Ids) -> int:
-    """Skills do what they do, and a few of those with harm in them are noticed; so many secrets leak."""
+def run_skills(world: World, around: Surroundings, mistakes: Mistakes, users: Ids, skills: Ids) -> int:
+    """Skills do what they do; some of the harm is noticed, and some that is none. So many secrets leak."""
     observed = world.observed
     observed.skill_uses += np.bincount(skills, minlength=len(observed.skill_uses))
-    harmful = np.flatnonzero(world.skills.harmful[skills])
-    if not len(harmful) or not around.attack:
-        return 0
-    harmed = harmful[around.draw("skill harm").bernoulli(users[harmful], HARM)]
-    noticed = harmed[around.draw("skill noticed").bernoulli(users[harmed], NOTICED)]
-    observed.skill_complaints += np.bincount(skills[noticed], minlength=len(observed.skill_complaints))
-    developers = world.skills.developer[skills[noticed]]
+    harmful = world.skills.harmful[skills] & around.attack
+    harmed = harmful & around.draw("skill harm").bernoulli(users, HARM)
+    honest = world.bots.kind[users] <= Kind.LAZY
+    chance = np.where(harmed, NOTICED, np.where(honest & ~harmful, mistakes.skill, 0.0))
+    noticed = skills[around.draw("skill noticed").bernoulli(users, chance)]
+    observed.skill_complaints += np.bincount(noticed, minlength=len(observed.skill_complaints))
+    developers = world.skills.developer[noticed]
     observed.add("complaints", developers[developers >= 0])
-    return len(harmed)
+    return int(np.count_nonzero(harmed))

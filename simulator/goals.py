@@ -162,6 +162,12 @@ GOALS: Mapping[str, Goal] = {
 }
 
 
+VARIANTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "careless": ("colluder", ("malicious=0.38", "stealth.turnout=0.7", "stealth.spread=15")),
+}
+"""Attacks that are gone about in another way: of which kind they are, and their settings beside those of the kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     goal: Goal
@@ -169,11 +175,12 @@ class Outcome:
     reached: bool
 
 
-def scenario_of(kind: str, *settings: str, agents: bool = True) -> Scenario:
-    """The attack by itself, with all security agents or none. Raises `ScenarioError`."""
+def scenario_of(attack: str, *settings: str, agents: bool = True) -> Scenario:
+    """An attack of a kind, or a variant, by itself, with all security agents or none. Raises `ScenarioError`."""
+    kind, more = VARIANTS.get(attack, (attack, ()))
     found = from_text(files("simulator").joinpath("demos", "attack" + SUFFIX).read_text("utf-8"), "attack" + SUFFIX)
     off = () if agents else ("agents=[]",)
-    return with_settings(found, [*GOALS[kind].settings, *off, *settings])
+    return with_settings(found, [*GOALS[kind].settings, *more, *off, *settings])
 
 
 def outcomes(scenario: Scenario, columns: Columns) -> tuple[Outcome, ...]:

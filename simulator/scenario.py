@@ -86,6 +86,27 @@ class Mix(Checked):
     """Sends links that take over whoever follows them."""
 
 
+class Stealth(Checked):
+    """How attackers keep from being noticed."""
+
+    pace: float = Field(default=1.0, gt=0, le=1)
+    """How often they strike with messages, as a share of how often they would otherwise."""
+    turnout: Share = 1.0
+    """The share of the proposals on which each member of a ring votes, Sybils and colluders, whichever they are."""
+    spread: int = Field(default=1, ge=1, le=10_000)
+    """Ticks over which the members of a ring spread their votes on a proposal."""
+
+
+class Mistakes(Checked):
+    """How often honest bots complain about what was in order. Mail providers hold up to one in a thousand messages of a
+    lawful sender to be usual, and three too many."""
+
+    message: Share = 0.001
+    """Complaints about the sender of a message, and the link in it, for each message that does no harm."""
+    skill: Share = 0.001
+    """Complaints about a skill and its developer, for each use that does no harm."""
+
+
 class Partition(Checked):
     """For some ticks, a part of the bots is cut off from the rest."""
 
@@ -219,6 +240,7 @@ class Scenario(Checked):
     malicious: Share = 0.05
     """The share of the bots that are malicious."""
     mix: Mix = Mix()
+    stealth: Stealth = Stealth()
     lazy: Share = 0.1
     """The share of the bots that are honest, but rarely act and follow the majority."""
     attack_begins: int = Field(default=100, ge=0)
@@ -227,6 +249,7 @@ class Scenario(Checked):
     skills: Skills = Skills()
     activity: Activity = Activity()
     community: Community = Community()
+    mistakes: Mistakes = Mistakes()
     humans: Humans = Humans()
     committee_faults: int = Field(default=3, ge=1, le=100)
     """`f`: the committee has 3f + 1 members, and bears f Byzantine ones."""

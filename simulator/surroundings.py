@@ -40,8 +40,8 @@ class Surroundings:
     """The skills that can be used."""
     open: Ids
     """The proposals on which voting is open."""
-    opened: Ids
-    """Those among them on which voting was opened in the last tick."""
+    open_for: Ids
+    """For how many ticks it has been open, for each of them."""
     ballot: NDArray[Any]
     """What each bot voted on each proposal: 0 for nothing yet."""
     weight: NDArray[Any]
@@ -75,7 +75,7 @@ def look(scenario: Scenario, world: World, gateway: Gateway, tick: int, draw: Ca
         quarantined,
         live[live < len(world.skills.developer)],
         voting,
-        voting[gateway.read("vote_start")[voting] >= gateway.now - scenario.tick_ms],
+        (gateway.now - gateway.read("vote_start")[voting].astype(np.int64)) // scenario.tick_ms,
         gateway.read("ballot"),
         gateway.read("snapshot"),
         gateway.read("representative.value")[:members],

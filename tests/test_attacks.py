@@ -11,7 +11,7 @@ import pytest
 
 from simulator import goals
 from simulator.engine import begin
-from simulator.goals import GOALS, SKILL
+from simulator.goals import GOALS, SKILL, VARIANTS
 from simulator.measures import NAMES, Columns, columns, row
 from simulator.metrics import BY_NAME
 from simulator.record import Header, Record
@@ -56,8 +56,9 @@ def fought(kind: str, agents: bool, seed: int = 1) -> Fought:
 
 def judged(kind: str, seed: int) -> None:
     off, on = fought(kind, False, seed), fought(kind, True, seed)
-    assert off.reached, f"{kind}: {off.got:.1f} without agents, and the goal is {GOALS[kind].reached_at:.1f}"
-    assert not on.reached, f"{kind}: {on.got:.1f} with all agents, and the goal is {GOALS[kind].reached_at:.1f}"
+    goal = GOALS[VARIANTS[kind][0] if kind in VARIANTS else kind]
+    assert off.reached, f"{kind}: {off.got:.1f} without agents, and the goal is {goal.reached_at:.1f}"
+    assert not on.reached, f"{kind}: {on.got:.1f} with all agents, and the goal is {goal.reached_at:.1f}"
     # Not by a hair: the agents take away more than half of what the attack gets.
     assert on.got < 0.5 * off.got
     assert off.hurt == 0.0
@@ -69,19 +70,20 @@ def judged(kind: str, seed: int) -> None:
     assert on.since("good_executed") > 0
 
 
-@pytest.mark.parametrize("kind", GOALS)
+@pytest.mark.parametrize("kind", [*GOALS, *VARIANTS])
 def test_an_attack_reaches_its_goal_without_the_agents_and_not_with_them(kind: str) -> None:
     judged(kind, 1)
 
 
 @pytest.mark.parametrize("seed", [2, 3])
-def test_it_is_not_the_luck_of_one_seed(seed: int) -> None:
-    judged("colluder", seed)
+@pytest.mark.parametrize("kind", ["colluder", "careless"])
+def test_it_is_not_the_luck_of_one_seed(kind: str, seed: int) -> None:
+    judged(kind, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 3, 4, 5])
-@pytest.mark.parametrize("kind", GOALS)
+@pytest.mark.parametrize("kind", [*GOALS, *VARIANTS])
 def test_the_same_with_other_seeds(kind: str, seed: int) -> None:
     judged(kind, seed)
 

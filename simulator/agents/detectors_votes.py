@@ -117,9 +117,9 @@ def _file(votes: Votes, slot: int) -> None:
 def dissenters(votes: Votes, members: int) -> tuple[Ids, Floats]:
     """The members that are in the minority far more often than others, and the evidence for each, in nats."""
     words, weight = _minority(votes)
-    times = _bits(words[:members]).sum(axis=1, dtype=np.uint8)
+    times = bits(words[:members]).sum(axis=1, dtype=np.uint8)
     often = np.flatnonzero((times >= FEWEST_TIMES) | (votes.past[:members] >= SUSPECT * UNIT / 2.0))
-    minority, voted = _bits(words[often]), _bits(votes.voted[often])
+    minority, voted = bits(words[often]), bits(votes.voted[often])
     # Sums of whole numbers are exact in any order.
     now = (minority * weight + (voted - minority) * np.where(weight > 0, AGAINST, 0.0)).sum(axis=1)
     evidence = (votes.past[often] + now) / UNIT
@@ -135,8 +135,8 @@ def partners(votes: Votes, bots: Ids) -> dict[int, list[int]]:
     bots = bots[:MOST]
     words, weight = _minority(votes)
     # Whole numbers: what multiplies matrices of floats uses as many threads as it likes, in any order.
-    minority = _bits(words[bots]).astype(np.int64)
-    voted = _bits(votes.voted[bots]) * (weight > 0).astype(np.int64)
+    minority = bits(words[bots]).astype(np.int64)
+    voted = bits(votes.voted[bots]) * (weight > 0).astype(np.int64)
     both = minority @ (minority * (weight.astype(np.int64) - 2 * AGAINST)).T
     # Both voted, and at least one of them dissented: twice too much where both did.
     one = minority @ (voted * AGAINST).T
@@ -149,7 +149,7 @@ def _minority(votes: Votes) -> tuple[Words, Floats]:
     """For each bot the slots in which it is in the minority, as bits; and for each slot the evidence in being there, in
     units of 1 / `UNIT`: 0 where it means nothing."""
     usual = ~votes.eager
-    counts, ayes = (_bits(words[usual]).sum(axis=0, dtype=np.int64) for words in (votes.voted, votes.yes))
+    counts, ayes = (bits(words[usual]).sum(axis=0, dtype=np.int64) for words in (votes.voted, votes.yes))
     weight = _weights(counts, ayes)
     few_ayes = ayes * 2 < counts
     yes, no = _word((weight > 0) & few_ayes), _word((weight > 0) & ~few_ayes)
@@ -169,6 +169,6 @@ def _word(bits: NDArray[np.bool_]) -> np.uint64:
     return np.uint64(sum(1 << slot for slot in np.flatnonzero(bits).tolist()))
 
 
-def _bits(words: Words) -> NDArray[np.uint8]:
+def bits(words: Words) -> NDArray[np.uint8]:
     """A row for each word and a column for each slot."""
     return np.unpackbits(words.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")

@@ -53,7 +53,7 @@ def learn(state: State, view: View) -> None:
         reputation = view.gateway.read("reputation")[:n]
         state.middle = float(detectors.median(reputation[:: max(1, n // 500)]))
     if view.tick % LOOK == LOOK // 2:
-        bots, twins, lift = detectors_lockstep.alike(state.votes, view.tick, n)
+        bots, twins, lift = detectors_lockstep.alike(state.votes, n)
         state.twins[:] = state.twins_lift[:] = 0.0
         state.twins[bots], state.twins_lift[bots] = twins, lift
     if view.tick % LOOK_TOGETHER == LOOK // 2:
