@@ -6,13 +6,17 @@ import sys
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run `policyctl` and return its exit code; `--version` answers without loading the command line."""
+    """Run `policyctl` and return its exit code; `--version` and `hook` do without loading the command line."""
     given = sys.argv[1:] if arguments is None else arguments
     if given == ["--version"]:
         from policyctl import __version__
 
         sys.stdout.write(f"policyctl {__version__}\n")
         return 0
+    if given[:1] == ["hook"]:
+        from policyctl.hook import main as hook
+
+        return hook(given[1:])
     try:
         from policyctl.cli import run
 
