@@ -13,16 +13,16 @@ class BadRequestError(ValueError):
     """The request is none that can be answered; the text says why."""
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes, most: int = MOST) -> Any:
     """The value in `body`. Raises `BadRequestError`."""
-    if len(body) > MOST:
-        raise BadRequestError(f"the body has more than {MOST} bytes")
+    if len(body) > most:
+        raise BadRequestError(f"it has more than {most} bytes")
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_none_such)
     except BadRequestError:
         raise
     except (ValueError, RecursionError) as error:
-        raise BadRequestError("the body is no JSON") from error
+        raise BadRequestError("it is no JSON") from error
 
 
 def an_object(value: Any, what: str) -> dict[str, Any]:

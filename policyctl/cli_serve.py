@@ -82,6 +82,47 @@ def serve(
     return OK
 
 
+@commands.command("mcp-proxy", short_help="Decide every tool call to an MCP server.")
+@click.argument("bundle", type=_file)
+@click.option("--map", "-m", "mapping", required=True, metavar="FILE", help="How tools become requests; host `mcp`.")
+@click.option("--state", default="memory:", show_default=True, help="SQLite file or PostgreSQL URL.")
+@click.option("--given", type=click.File(encoding="utf-8"), help="JSON: members of groups, other free variables.")
+@click.option("--key", type=_file, help="Take only a bundle signed with this public key (PEM).")
+@click.option("--wait", type=click.FloatRange(0, 600), default=0, help="Seconds to wait for people who are asked.")
+@click.option("--shadow", is_flag=True, help="Decide and record, but deny nothing.")
+@click.option("--unproved", is_flag=True, help="Take a bundle that is not fully proved.")
+@click.argument("command", nargs=-1, required=True, metavar="-- COMMAND…")
+def mcp_proxy(
+    bundle: Path,
+    mapping: str,
+    state: str,
+    given: Any,
+    key: Path | None,
+    wait: float,
+    shadow: bool,
+    unproved: bool,
+    command: tuple[str, ...],
+) -> int:
+    """Run COMMAND, a server of the Model Context Protocol on its standard input and output, and decide by BUNDLE every
+    `tools/call` that a client makes of it. Give a client this command in the place of the server's.
+
+    \b
+    Example:
+      policyctl mcp-proxy gateway.bundle --map tools.toml --state gateway.db -- npx some-mcp-server
+    """
+    import sys
+
+    from policyctl.mcp_proxy import run
+    from policyctl.serving import Plan, ServeError, prepare
+
+    plan = Plan(bundle, (mapping,), state, key, None, _cells(given), shadow=shadow, unproved=unproved)
+    try:
+        service = prepare(plan, "")
+    except ServeError as error:
+        raise click.ClickException(str(error)) from error
+    return run(service.guard("mcp"), command, wait, sys.stdin.buffer, sys.stdout.buffer)
+
+
 @commands.command(short_help="Make a token for the sidecar.")
 @click.argument("name")
 @click.option(
