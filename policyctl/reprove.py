@@ -1,0 +1,125 @@
+"""Verify a bundle again with other numbers: what `simulator.meta_loop` is handed, since only this side has a verifier."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from policyctl.render_trace import render_trace
+from policyctl.to_views import trace_view
+from policydsl.core.expr import Ref, subterms
+from policydsl.core.system import Property, System
+from policydsl.core.to_json import digest, dumps
+from policydsl.core.types import INT
+from policydsl.interp import evaluate, initial, replay, violated
+from policydsl.trace import Trace
+from policydsl.trace_json import to_json
+from runtime import amend
+from runtime.bundle import Bundle, build, read
+from simulator.meta_proof import Broken, Proof
+from simulator.optimise_within import MEANS
+from verifier.certificate import certificate
+from verifier.solvers import Answers
+from verifier.verdict import Refuted, Verification
+from verifier.verify import Settings, verify_with_proofs
+
+SETTINGS = Settings(vacuity=False)
+SEARCH = replace(SETTINGS.within(300_000), proofs=False, spacer_rlimit_last=300_000)
+"""For what is refused anyway, and looked at only to say what it would break."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reprove:
+    """Verifies with these `relations` between numbers, a policy whose state has them under names that `MEANS` maps."""
+
+    relations: System | None = None
+    answers: Answers | None = None
+
+    def __call__(self, bundle: Bundle, now: Mapping[str, int], amendment: Mapping[str, int]) -> Proof:
+        wanted = {**now, **amendment}
+        numbers = amend.numbers(bundle.policies)
+        outside = {n: v for n, v in amendment.items() if n not in numbers or not numbers[n].low <= v <= numbers[n].high}
+        if outside:
+            return Proof("", b"", {}, {}, 0, tuple(self._outside(bundle, outside)), tuple(_words(outside, numbers)))
+        parts, properties, unproved = [], 0, []
+        digests, certificates = {}, {}
+        broken: list[Broken] = []
+        for policy in bundle.policies:
+            system = amend.amended(policy.system, wanted)
+            verification, proofs = verify_with_proofs(system, SETTINGS, answers=self.answers)
+            text = dumps(certificate(system, verification, proofs).model_dump(mode="json"))
+            parts.append((system, text))
+            digests[system.name] = digest(system)
+            certificates[system.name] = hashlib.sha256(text.encode()).hexdigest()
+            properties += len(verification.outcomes)
+            broken += _broken(system, verification)
+            unproved += _open(verification)
+        if self.relations is not None:
+            before = amend.begun(self.relations, _named(now, self.relations))
+            after = amend.begun(self.relations, _named(wanted, self.relations))
+            # What is so already is not what the amendment breaks.
+            known = {b.property for b in _broken(before, verify_with_proofs(before, SETTINGS, answers=self.answers)[0])}
+            verification, proofs = verify_with_proofs(after, SETTINGS, answers=self.answers)
+            text = dumps(certificate(after, verification, proofs).model_dump(mode="json"))
+            digests[after.name], certificates[after.name] = digest(after), hashlib.sha256(text.encode()).hexdigest()
+            properties += len(verification.outcomes) - len(known)
+            broken += [b for b in _broken(after, verification) if b.property not in known]
+            unproved += _open(verification)
+        if broken or unproved:
+            return Proof("", b"", digests, certificates, properties - len(broken), tuple(broken), tuple(unproved))
+        data = build(parts)
+        return Proof(read(data).digest, data, digests, certificates, properties)
+
+    def _outside(self, bundle: Bundle, values: Mapping[str, int]) -> Iterator[Broken]:
+        """What numbers that are outside their ranges would break."""
+        for policy in bundle.policies:
+            system = amend.pinned(policy.system, values)
+            if system != policy.system:
+                yield from _broken(system, verify_with_proofs(system, SEARCH, answers=self.answers)[0])
+
+
+def _words(outside: Mapping[str, int], numbers: Mapping[str, amend.Number]) -> Iterator[str]:
+    for name, value in outside.items():
+        n = numbers.get(name)
+        yield f"{name} = {value} is outside {n.low}..{n.high}" if n else f"there is no parameter `{name}`"
+
+
+def _broken(system: System, verification: Verification) -> Iterator[Broken]:
+    for outcome in verification.outcomes:
+        if outcome.as_expected or not isinstance(outcome.verdict, Refuted):
+            continue
+        trace = outcome.verdict.trace
+        # SOUND: a run is shown only after the interpreter has replayed it; one of leads-to is broken by no finite run.
+        assert not replay(system, trace)
+        assert outcome.verdict.reason or violated(system, outcome.property, trace) is not None
+        lines = render_trace(trace_view(system, trace), note=f"breaks `{outcome.property.name}`")
+        yield Broken(
+            system.name, outcome.property.name, (*_begins(system, outcome.property, trace), *lines), to_json(trace)
+        )
+
+
+def _begins(system: System, prop: Property, trace: Trace) -> Iterator[str]:
+    """Of a run without a step, the numbers that the property is about."""
+    if not trace.steps:
+        state = initial(system, dict(trace.params), trace.start)
+        read = {e.name: e for e in subterms(prop.expr) if isinstance(e, Ref) and e.type == INT}
+        yield f"      start  {', '.join(f'{name} = {evaluate(e, state)}' for name, e in sorted(read.items()))}"
+
+
+def _open(verification: Verification) -> list[str]:
+    return [
+        f"`{o.property.name}` of `{verification.system_name}` is {o.status}"
+        for o in verification.outcomes
+        if not o.as_expected and not isinstance(o.verdict, Refuted)
+    ]
+
+
+def _named(values: Mapping[str, int], relations: System) -> dict[str, int]:
+    """The numbers under their names in the state of `relations`."""
+    found = {}
+    for var in relations.state:
+        for name in (var.name.upper(), *MEANS.get(var.name, ())):
+            if name in values:
+                found[var.name] = values[name]
+    return found
