@@ -1,4 +1,7 @@
-"""Verify a bundle again with other numbers: what `simulator.meta_loop` is handed, since only this side has a verifier."""
+"""A bundle and other numbers go in, the same bundle with these, verified again, comes out; or what they would break.
+
+It is what `simulator.meta_loop` is handed, which has no verifier of its own.
+"""
 
 from __future__ import annotations
 

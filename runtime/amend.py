@@ -1,7 +1,7 @@
 """Other numbers for a policy: a system and new values go in, the same system with these as its own comes out.
 
-What may be amended are parameters with a range. Proofs hold for all values in it, so a value inside breaks none of them;
-a value outside is another policy, and `pinned` makes that, so that a verifier can say what it would break.
+What may be amended are parameters with a range. Proofs hold for all values in it, so a value inside breaks none of
+them; one outside makes another policy (`pinned`), of which a verifier can say what it would break.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ def numbers(policies: Iterable[Policy]) -> dict[str, Number]:
 
 
 def amended(system: System, values: Mapping[str, int]) -> System:
-    """The system with these as the values of its parameters; others are ignored. Raises `ValueError` outside a range."""
+    """The system with these as the values of its parameters; names of others are ignored.
+
+    Raises `ValueError` for what is outside a range.
+    """
     params = []
     for p in system.params:
         if p.name in values:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from policydsl.core.system import System
 from policydsl.core.types import Value
 from runtime.bundle import Bundle, read
 from runtime.decision import Decision
@@ -29,6 +30,11 @@ def ruling() -> Bundle:
     """The part of it that an enforcer runs: `mvg.parameters` is for proofs about relations between numbers."""
     found = shipped()
     return Bundle(found.digest, tuple(p for p in found.policies if p.system.name == META), found.signer)
+
+
+def relations() -> System:
+    """What numbers have to be to each other, unless a deployment has a policy of its own for that."""
+    return next(p.system for p in shipped().policies if p.system.name == RELATIONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Meta-governance as one closed loop in a run of the twin: an engine and an amendment go in, what became of it comes out.
+"""Meta-governance as a closed loop in a run of the twin: an engine and an amendment go in, what became of it comes out.
 
 The bots of the twin vote as they do on everything else, in the twin; each ballot is cast under `mvg.meta` as well, so
 the change needs both: the community of the twin, with its committee, and the policy that governs changes. Then the run
@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from policydsl.core.types import Value
 from runtime.bundle import read
 from runtime.enforcer import Enforcer
-from runtime.settings import Settings
 from runtime.open_store import open_store
+from runtime.settings import Settings
 from simulator.agents.base import Happening
 from simulator.engine import Engine
 from simulator.layers.community import PARAMETERS, enlist
@@ -96,7 +97,7 @@ class Seat:
 
 
 def seat(engine: Engine, folder: Path, plan: Plan) -> Loop:
-    """The loop for a run, with an enforcer of `mvg.meta` whose store is in `folder` and whose time is that of the run."""
+    """The loop for a run: an enforcer of `mvg.meta`, with its store in `folder`, and with the time of the run."""
     world, who = engine.state.world, engine.who
     staff = Staff(bot(who.reviewer), bot(who.reviewer), bot(who.reviewer))
     given = {
@@ -138,8 +139,8 @@ def improve(
     """Takes an amendment all the way, in a run that goes on meanwhile: `history` gets every tick.
 
     `engine` is a run at any tick; `folder` gets the enforcer's store (a decision log), the evidence and the bundles;
-    `bundle` is what the run began under (`simulator.policies.shipped_bytes()`, unless the scenario says otherwise);
-    `prove` is `policyctl.reprove.Reprove(...)`, and `executor` makes the rehearsals. `told` hears each step as it is
+    `bundle` is what the run began under (`simulator.policies.data_of(engine.scenario.policy)`);
+    `prove` is `policyctl.reprove.Reprove(simulator.meta_books.relations())`, and `executor` makes the rehearsals. `told` hears each step as it is
     done, and `tick` that a tick has passed. Never raises for what the policies deny: the story says so.
     """
     found = _Way(engine, history, plan, seat(engine, folder, plan), prove, executor, told, tick)
@@ -286,7 +287,7 @@ class _Way:
             return
         row = gateway.read("ballot")[number][: self.engine.state.world.members]
         yes, none = gateway.case("ballot", "Yes"), gateway.case("ballot", "None")
-        rows = [
+        rows: list[dict[str, Value]] = [
             {"principal": bot(b), "proposal": self.story.proposal, "support": bool(row[b] == yes)}
             for b in np.flatnonzero(row != none).tolist()
             if b not in self._seen

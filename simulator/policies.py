@@ -19,15 +19,18 @@ SHIPPED = "twin.bundle"
 
 def shipped() -> Bundle:
     """What `policyctl build` makes of `specs/twin` and `specs/agents/incidents.policy`; it ships with the package."""
-    return read(files("simulator").joinpath(SHIPPED).read_bytes())
+    return bundle_of("")
 
 
 def bundle_of(path: str) -> Bundle:
     """The bundle in a file, or the one that ships for no path. Raises `BundleError`."""
-    if not path:
-        return shipped()
+    return read(data_of(path))
+
+
+def data_of(path: str) -> bytes:
+    """The same as it is written."""
     try:
-        return read(Path(path).read_bytes())
+        return Path(path).read_bytes() if path else files("simulator").joinpath(SHIPPED).read_bytes()
     except OSError as error:
         raise BundleError(f"`{path}` cannot be read: {error.strerror}") from None
 
