@@ -140,8 +140,9 @@ def improve(
 
     `engine` is a run at any tick; `folder` gets the enforcer's store (a decision log), the evidence and the bundles;
     `bundle` is what the run began under (`simulator.policies.data_of(engine.scenario.policy)`);
-    `prove` is `policyctl.reprove.Reprove(simulator.meta_books.relations())`, and `executor` makes the rehearsals. `told` hears each step as it is
-    done, and `tick` that a tick has passed. Never raises for what the policies deny: the story says so.
+    `prove` is `policyctl.reprove.Reprove(simulator.meta_books.relations())`, and `executor` makes the rehearsals.
+    `told` hears each step as it is done, and `tick` that a tick has passed. Never raises for what the policies deny:
+    the story says so.
     """
     found = _Way(engine, history, plan, seat(engine, folder, plan), prove, executor, told, tick)
     try:
