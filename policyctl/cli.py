@@ -208,6 +208,7 @@ def run(arguments: list[str]) -> int:
         cli_serve,
         cli_simulate,
         cli_sweep,
+        cli_tally,
     )
 
     debug = "--debug" in arguments

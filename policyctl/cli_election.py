@@ -265,9 +265,10 @@ def decrypt(board: Path, key: Path, output: Path | None, jobs: int) -> int:
 @_board
 @click.option("--election", "wanted", metavar="ID", help="It must be this election.")
 @click.option("--receipt", "receipts", multiple=True, help="A ballot that must be counted (repeated).")
+@click.option("--kept", metavar="HASH", help="A hash of the board, from before: this one must go on from there.")
 @jobs_option
 @clear_errors
-def verify(board: Path, wanted: str | None, receipts: tuple[str, ...], jobs: int) -> int:
+def verify(board: Path, wanted: str | None, receipts: tuple[str, ...], kept: str | None, jobs: int) -> int:
     """Check everything on BULLETIN: who posted what, the trustees' proofs, each ballot and its proofs, one for each
     voter on the roll, the tally, the decryption, and the result. It takes nothing secret.
 
@@ -282,7 +283,7 @@ def verify(board: Path, wanted: str | None, receipts: tuple[str, ...], jobs: int
     from voting.posts import receipt_of
     from voting.verify import verify as check
 
-    report = check(board.read_bytes(), _in_parallel(jobs))
+    report = check(board.read_bytes(), in_parallel(jobs))
     paint = own_paint()
     election = report.election
     if election is None:
@@ -293,6 +294,8 @@ def verify(board: Path, wanted: str | None, receipts: tuple[str, ...], jobs: int
         trouble.append("this is another election")
     counted = {receipt_of(c.entry.post).hex() for c in election.ballots.values()}
     trouble += [f"no ballot has the receipt {r}" for r in receipts if r.lower() not in counted]
+    if kept is not None and kept.lower() not in {h.hex() for h in election.hashes}:
+        trouble.append(f"this does not go on from the board {kept}")
     if trouble:
         write_out(render_faults(str(board), trouble, paint))
         return ERRORS
@@ -305,7 +308,7 @@ def _replayed(board: Path, jobs: int = 1) -> tuple[list[Entry], Election]:
     from voting.election import replay
 
     entries = read_board(board.read_bytes())
-    return entries, replay(entries, _in_parallel(jobs))
+    return entries, replay(entries, in_parallel(jobs))
 
 
 def _trustee(election: Election, key: Path) -> tuple[str, Secret]:
@@ -345,7 +348,8 @@ def _accept(entries: list[Entry], election: Election, posts: Sequence[Envelope])
         entries.append(entry)
 
 
-def _in_parallel(jobs: int) -> CheckBallots:
+def in_parallel(jobs: int) -> CheckBallots:
+    """How to check ballots in so many processes."""
     from voting.ballots import faults_of
 
     def check(booth: Booth, casts: Sequence[Cast]) -> list[Fault]:

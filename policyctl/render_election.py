@@ -19,10 +19,10 @@ def render_faults(board: str, faults: Sequence[str], paint: Paint) -> str:
 
 def render_report(board: str, election: Election, paint: Paint) -> str:
     if election.stage is Stage.DECIDED:
-        lines = [f"{paint('green', '✓')} {board}: all {election.entries} posts are right"]
+        lines = [f"{paint('green', '✓')} {board}: all {len(election.hashes)} posts are right"]
     else:
         state = f"{election.stage}; there is no result yet"
-        lines = [f"{paint('yellow', '?')} {board}: all {election.entries} posts are right so far; it is {state}"]
+        lines = [f"{paint('yellow', '?')} {board}: all {len(election.hashes)} posts are right so far; it is {state}"]
     if election.manifest is not None:
         lines += [f"    {name:<10}{value}" for name, value in _facts(election)]
     return "\n".join(lines) + "\n"
@@ -34,6 +34,7 @@ def _facts(election: Election) -> list[tuple[str, str]]:
     facts = [
         ("question", manifest.question),
         ("election", election.id.hex()),
+        ("board", election.head.hex()),
         ("authority", manifest.authority.name),
         ("roll", f"{manifest.roll.voters} voters with a weight of {manifest.roll.weight}"),
         ("trustees", f"any {manifest.threshold} of {names}; {len(election.confirmed)} hold a share of the key"),

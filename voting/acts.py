@@ -40,7 +40,7 @@ def signed(election: bytes, author: str, secret: Secret, body: Body) -> Envelope
 
 def entry_after(election: Election, post: Envelope) -> Entry:
     """`post` as the next entry of the board."""
-    return Entry(election.entries + 1, post, next_hash(election.head, post.model_dump()))
+    return Entry(len(election.hashes) + 1, post, next_hash(election.head, post.model_dump()))
 
 
 def announce(

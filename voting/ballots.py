@@ -90,5 +90,15 @@ def faults_of(booth: Booth, casts: Sequence[Cast]) -> list[Fault]:
     return found
 
 
+def ciphers_of(cast: Cast) -> tuple[Cipher, Cipher]:
+    """The two ciphertexts, for yes and for no, of a ballot that was checked."""
+    # SOUND: `check_ballot` has seen to it that these are elements of the group.
+    yes, no = (
+        Cipher(*(Point(bytes.fromhex(cast.entry.post.body[part][half])) for half in ("nonce", "masked")))
+        for part in (Choice.YES, Choice.NO)
+    )
+    return yes, no
+
+
 def _context(booth: Booth, voter: str, sign_key: Point, yes: Cipher, no: Cipher) -> bytes:
     return digest_of("ballot", booth.election, booth.key, voter, sign_key, yes.nonce, yes.masked, no.nonce, no.masked)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from voting.ballots import Booth, Cast, check_ballot, faults_of
+from voting.ballots import Booth, Cast, check_ballot, ciphers_of, faults_of
 from voting.board import EMPTY
 from voting.decryption import Totals, check_share, is_total
 from voting.elgamal import weighted_sum
@@ -18,7 +18,6 @@ from voting.faults import Code, Fault, RefusedError, refuse
 from voting.group import Point
 from voting.posts import (
     MOST_TRUSTEES,
-    Ballot,
     Body,
     Closing,
     Complaint,
@@ -74,8 +73,8 @@ class Election:
 
     check_ballots: CheckBallots = faults_of
     stage: Stage = Stage.EMPTY
-    head: bytes = EMPTY
-    entries: int = 0
+    hashes: list[bytes] = field(default_factory=list)
+    """Those of the board after each entry."""
     id: bytes = b""
     manifest: Manifest | None = None
     roll: dict[str, Voter] = field(default_factory=dict)
@@ -89,6 +88,11 @@ class Election:
     totals: Totals | None = None
     shares: dict[str, Share] = field(default_factory=dict)
     result: Result | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The hash of the board."""
+        return self.hashes[-1] if self.hashes else EMPTY
 
     @property
     def announced(self) -> Manifest:
@@ -139,7 +143,7 @@ class Election:
             body = body_of(entry)
             self._check_author(entry, body)
             self._take(entry, body)
-        self.head, self.entries = entry.hash, entry.number
+        self.hashes.append(entry.hash)
 
     def _check_author(self, entry: Entry, body: Body) -> None:
         author = entry.post.author
@@ -244,13 +248,13 @@ class Election:
         if body.head != self.head or body.ballots != len(self.ballots):
             raise refuse(Code.HEAD, entry.place, "this closes another board")
         self.check_pending()
-        weighted = [(self.roll[name].weight, _ballot(cast)) for name, cast in self.ballots.items()]
+        weighted = [(self.roll[name].weight, *ciphers_of(cast)) for name, cast in self.ballots.items()]
         self.totals = Totals(
             self.id,
             entry.hash,
-            weighted_sum((weight, ballot.yes.value) for weight, ballot in weighted),
-            weighted_sum((weight, ballot.no.value) for weight, ballot in weighted),
-            sum(weight for weight, _ in weighted),
+            weighted_sum((weight, yes) for weight, yes, _ in weighted),
+            weighted_sum((weight, no) for weight, _, no in weighted),
+            sum(weight for weight, _, _ in weighted),
         )
         self.stage = Stage.CLOSED
 
@@ -284,12 +288,6 @@ def replay(entries: Iterable[Entry], check_ballots: CheckBallots = faults_of) ->
     for entry in entries:
         election.accept(entry)
     return election
-
-
-def _ballot(cast: Cast) -> Ballot:
-    body = body_of(cast.entry)
-    assert isinstance(body, Ballot)
-    return body
 
 
 def _check_manifest(entry: Entry, body: Manifest) -> None:

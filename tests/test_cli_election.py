@@ -1,0 +1,230 @@
+"""`policyctl election`: what people type, what they are told, and what they are refused."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from elections import CHOICES, Held, whole
+
+from policyctl.cli import run
+from policyctl.cli_election import CHUNK, in_parallel
+from policyctl.election_files import read_post
+from voting.ballots import Choice, faults_of
+from voting.board import read_board
+from voting.faults import Code
+from voting.posts import receipt_of
+
+PEOPLE = ("clerk", "rita", "sam", "tess", "alice", "bob", "carol", "mallory")
+Say = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs a command in a directory with everybody's keys and a roll; gives the exit code and what it says."""
+    monkeypatch.chdir(tmp_path)
+
+    def said(line: str) -> tuple[int, str]:
+        code = run(["election", *line.split()])
+        shown = capsys.readouterr()
+        return code, shown.out + shown.err
+
+    said("keygen " + " ".join(f"{name}.key" for name in PEOPLE))
+    Path("voters.csv").write_text("name,weight,key\nalice,120,alice.pub\nbob,100,bob.pub\ncarol,70,carol.pub\n")
+    return said
+
+
+def begin(say: Say) -> None:
+    trustees = " ".join(f"--trustee {t}.pub" for t in ("rita", "sam", "tess"))
+    assert say(f"new b.json clerk.key --question Why? --voters voters.csv {trustees} --threshold 2")[0] == 0
+
+
+def opened(say: Say) -> None:
+    begin(say)
+    for _ in range(2):
+        for name in ("rita", "sam", "tess"):
+            assert say(f"key b.json {name}.key")[0] == 0
+    assert say("open b.json clerk.key")[0] == 0
+
+
+def test_an_election(say: Say) -> None:
+    opened(say)
+    receipts = [say(f"cast b.json {n}.key {c}")[1].split()[-1] for n, c in (("alice", "yes"), ("bob", "no"))]
+    assert say("verify b.json")[0] == 4
+    assert say("close b.json clerk.key") == (0, "voting is closed, with 2 ballots\n")
+    assert say("verify b.json")[0] == 4
+    assert say("decrypt b.json tess.key") == (0, "contributed: tess; it takes 2\n")
+    assert say("decrypt b.json rita.key") == (0, "yes 120 · no 100 · abstain 0\n")
+    code, text = say("verify b.json --jobs 1 " + " ".join(f"--receipt {r}" for r in receipts))
+    assert code == 0
+    assert "✓ b.json: all 15 posts are right" in text
+    assert "yes 120 · no 100 · abstain 0" in text
+    for receipt in receipts:
+        found = [e for e in read_board(Path("b.json").read_bytes()) if receipt_of(e.post).hex() == receipt]
+        assert [e.post.kind for e in found] == ["ballot"]
+
+
+def test_receipts_and_names_of_elections_are_looked_for(say: Say) -> None:
+    Path("b.json").write_bytes(whole().board)
+    assert say(f"verify b.json --election {whole().election.id.hex()}")[0] == 0
+    code, text = say(f"verify b.json --election {64 * '0'}")
+    assert (code, "this is another election" in text) == (1, True)
+    for kept in (whole().election.hashes[4], whole().election.head):
+        assert say(f"verify b.json --kept {kept.hex()}")[0] == 0
+    code, text = say(f"verify b.json --kept {64 * '0'}")
+    assert (code, "this does not go on from the board" in text) == (1, True)
+    code, text = say(f"verify b.json --receipt {64 * '0'}")
+    assert (code, f"no ballot has the receipt {64 * '0'}" in text) == (1, True)
+
+
+def test_a_changed_board_is_not_as_it_must_be(say: Say) -> None:
+    board = whole().board
+    Path("b.json").write_bytes(board.replace(b'"yes":120', b'"yes":121'))
+    code, text = say("verify b.json")
+    assert code == 1
+    assert "✗ b.json is NOT as it must be" in text
+    assert "line 17: the hash is not that of this post after those before it [chain]" in text
+    for command in ("key b.json rita.key", "cast b.json alice.key yes", "decrypt b.json rita.key"):
+        assert say(command)[0] == 1
+        assert Path("b.json").read_bytes() != board
+
+
+def test_posts_can_be_made_elsewhere(say: Say) -> None:
+    begin(say)
+    for name in ("rita", "sam", "tess"):
+        assert say(f"key b.json {name}.key -o {name}.post")[0] == 0
+    assert say("post b.json rita.post sam.post tess.post") == (0, "3 accepted\n")
+    for name in ("rita", "sam"):
+        say(f"key b.json {name}.key -o {name}.post")
+    assert say("post b.json sam.post rita.post")[0] == 0
+    say("open b.json clerk.key")
+    text = say("cast b.json alice.key yes -o alice.post")[1]
+    assert text.split()[-1] == receipt_of(read_post(Path("alice.post"))).hex()
+    say("cast b.json bob.key no -o bob.post")
+    before = Path("b.json").read_bytes()
+    assert say("post b.json alice.post bob.post alice.post")[0] == 1
+    assert Path("b.json").read_bytes() == before, "all of them, or none"
+    assert say("post b.json alice.post bob.post")[0] == 0
+    say("close b.json clerk.key")
+    for name in ("rita", "tess"):
+        assert say(f"decrypt b.json {name}.key -o {name}.post") == (0, f"{name} has made a contribution\n")
+    assert say("post b.json rita.post tess.post")[0] == 0
+    assert say("decrypt b.json sam.key") == (0, "yes 120 · no 100 · abstain 0\n")
+    assert say("verify b.json")[0] == 0
+
+
+REFUSED = {
+    "cast b.json mallory.key yes": "mallory.key: nobody on the roll has this key [author]",
+    "key b.json alice.key": "alice.key: no trustee of this election has this key [author]",
+    "decrypt b.json rita.key": "b.json: the election is open [stage]",
+    "open b.json clerk.key": "entry 9 (open of clerk): the election is open [stage]",
+    "close b.json mallory.key": "clerk has not signed this [signature]",
+    "cast b.json alice.pub yes": "alice.pub, secret: field required [shape]",
+    "post b.json voters.csv": "voters.csv: this is not JSON",
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_refusals(say: Say, command: str) -> None:
+    opened(say)
+    say("cast b.json bob.key no")
+    before = Path("b.json").read_bytes()
+    code, text = say(command)
+    assert code == 1
+    assert text.startswith("refused: ")
+    assert REFUSED[command].replace("entry 9", "entry 11") in text
+    assert Path("b.json").read_bytes() == before
+
+
+def test_a_trustee_waits_for_the_others(say: Say) -> None:
+    begin(say)
+    say("key b.json rita.key")
+    assert say("key b.json rita.key") == (0, "rita has nothing to post: 1 have dealt; waiting for sam, tess\n")
+    say("key b.json sam.key")
+    assert say("key b.json sam.key --no-wait") == (0, "sam holds a share of the key\n")
+
+
+def test_keys_are_for_their_owners_and_not_overwritten(say: Say) -> None:
+    path = Path("alice.key")
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    code, text = say("keygen alice.key")
+    assert (code, "File exists" in text) == (1, True)
+    assert path.read_bytes() == before
+    assert json.loads(before)["secret"] not in Path("alice.pub").read_text()
+
+
+def test_an_election_is_not_begun_twice(say: Say) -> None:
+    begin(say)
+    before = Path("b.json").read_bytes()
+    assert say("new b.json clerk.key --question Why? --voters voters.csv --trustee rita.pub --threshold 1")[0] == 2
+    assert Path("b.json").read_bytes() == before
+
+
+ROLLS = {
+    "": "nobody may vote",
+    "name,weight,key\n": "nobody may vote",
+    "name,weight\nalice,1\n": "a row has a `name`, a `weight` and a `key`",
+    "name,weight,key\nalice,1\n": "line 2",
+    "name,weight,key\nalice,1,alice.pub,more\n": "line 2",
+    "name,weight,key\nalice,-1,alice.pub\n": "line 2, weight: a weight is a whole number",
+    "name,weight,key\nalice,1.5,alice.pub\n": "[weight]",
+    "name,weight,key\nalice,²,alice.pub\n": "[weight]",
+    "name,weight,key\nalice," + 5000 * "9" + ",alice.pub\n": "[weight]",
+    "name,weight,key\nalice,1,nobody.pub\n": "nobody.pub: there is no such file",
+    "name,weight,key\nalice,1,00\n": "sign: it takes 64 hexadecimal digits",
+    f"name,weight,key\nalice,1,{64 * '0'}\n": "[point]",
+    "name,weight,key\nalice,1,alice.pub\nalice,2,bob.pub\n": "each name once",
+    "name,weight,key\nalice,1,alice.pub\nbob,2,alice.pub\n": "the same key",
+    "name,weight,key\n../alice,1,alice.pub\n": "name: string should match pattern",
+    'name,weight,key\n"alice,1,alice.pub\n': "unexpected end of data",
+}
+
+
+@pytest.mark.parametrize("text", ROLLS, ids=range(len(ROLLS)))
+def test_rolls_that_are_none(say: Say, text: str) -> None:
+    Path("voters.csv").write_text(text, encoding="utf-8")
+    code, said = say("new c.json clerk.key --question Why? --voters voters.csv --trustee rita.pub --threshold 1")
+    assert code == 1
+    assert ROLLS[text] in said
+    assert not Path("c.json").exists()
+
+
+@pytest.mark.parametrize("threshold", [-1, 0, 2])
+def test_thresholds_that_are_none(say: Say, threshold: int) -> None:
+    options = "--question Why? --voters voters.csv --trustee rita.pub --threshold"
+    code, said = say(f"new c.json clerk.key {options} {threshold}")
+    assert (code, f"{threshold} of 1 trustees is no threshold [threshold]" in said) == (1, True)
+
+
+def test_without_the_library_the_extra_is_named(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [m for m in sys.modules if m.partition(".")[0] in {"nacl", "voting"}]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "nacl", None)
+    code, text = say("verify voters.csv")
+    assert code == 1
+    assert "pip install 'policyctl[election]'" in text
+
+
+def test_ballots_are_checked_in_processes_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults come in the order of the board, however the work was shared out."""
+    monkeypatch.setattr("policyctl.cli_election.CHUNK", 2)
+    held = Held().open().cast(dict.fromkeys(CHOICES, Choice.YES))
+    casts = list(held.election.ballots.values())
+    assert in_parallel(2)(held.election.booth, casts) == []
+    other = Held(question="Another?").open().election.booth
+    faults = in_parallel(2)(other, casts)
+    assert faults == faults_of(other, casts)
+    assert [f.place.split()[1] for f in faults] == ["10", "11", "12"]
+    assert CHUNK > 2
+
+
+def test_every_code_is_explained() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "election.md").read_text(encoding="utf-8")
+    table = text.partition("| Code | |")[2].partition("\n\n")[0]
+    assert [c for c in Code if f"`{c}`" not in table] == []
