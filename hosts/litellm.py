@@ -37,21 +37,22 @@ def guardrail(guard: Asks, body: Any) -> dict[str, Any]:
     new = list(texts)
     for i, text in enumerate(texts):
         answer = guard.before(Call(f"llm.{kind}", {"text": text}, **common))
-        if not answer.allowed:
+        if not answer.allowed or answer.duties:
             return _blocked(answer)
         if answer.arguments is not None:
             new[i] = a_text(answer.arguments.get("text"), "the rewritten text")
     for name, arguments in _tools(doc.get("tool_calls")):
         answer = guard.before(Call(name, arguments, **common))
-        if not answer.allowed:
+        if not answer.plain:
             return _blocked(answer)
-        if answer.arguments is not None:
-            # SOUND: the guardrail can give back texts, and not the arguments of a tool.
-            return {"action": "BLOCKED", "blocked_reason": f"the arguments of `{name}` would have to be rewritten"}
     return {"action": "GUARDRAIL_INTERVENED", "texts": new} if new != texts else {"action": "NONE"}
 
 
 def _blocked(answer: Answer) -> dict[str, Any]:
+    if answer.allowed:
+        # SOUND: the guardrail gives back texts: neither the arguments of a tool, nor what else is to be done.
+        what = ", ".join(duty.name for duty in answer.duties) or "other arguments"
+        return {"action": "BLOCKED", "blocked_reason": f"it is allowed only with what this host does not do: {what}"}
     waits = f" (question {answer.ticket})" if answer.ticket else ""
     return {"action": "BLOCKED", "blocked_reason": f"{answer.code}: {answer.reason}{waits}"}
 

@@ -116,6 +116,7 @@ def _show_unproved(bundle: Bundle) -> None:
 @commands.command(short_help="Decide one request, with reasons.")
 @click.argument("bundle", type=_file)
 @click.option("--request", "-r", required=True, type=click.File(encoding="utf-8"), help="JSON; `-` is standard input.")
+@click.option("--map", "mapping", metavar="FILE", help="The request is a call of a host, and this its mapping.")
 @click.option("--state", default="memory:", show_default=True, help="SQLite file or PostgreSQL URL: decide for good.")
 @click.option("--given", type=click.File(encoding="utf-8"), help="JSON: members of groups, other free variables.")
 @click.option("--key", type=_file, help="Take only a bundle signed with this public key (PEM).")
@@ -123,16 +124,35 @@ def _show_unproved(bundle: Bundle) -> None:
 @click.option(
     "--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True, help="How to answer."
 )
-def decide(bundle: Path, request: Any, state: str, given: Any, key: Path | None, unproved: bool, format_: str) -> int:
+def decide(
+    bundle: Path,
+    request: Any,
+    mapping: str | None,
+    state: str,
+    given: Any,
+    key: Path | None,
+    unproved: bool,
+    format_: str,
+) -> int:
     """Decide one request under BUNDLE, and say why.
 
-    The request is `{"action": "…", "inputs": {…}, "key": "…"}`; the inputs may also stand beside the action. Without
-    --state it is decided in the initial state and nothing is kept. Exits with 0 when it is allowed, 3 when not.
+    The request is `{"action": "…", "inputs": {…}, "key": "…"}`; the inputs may also stand beside the action. With --map
+    it is a call of a host, `{"host": "…", "tool": "…", "arguments": {…}, "agent": "…", …}`, and the requests that
+    become of it are shown. Without --state it is decided in the initial state and nothing is kept. Exits with 0 when it
+    is allowed, 3 when not.
     """
     from policyctl.embed import Enforcer
     from runtime import decision_json
 
     wanted = _json(request)
+    if mapping is not None:
+        from policyctl.decide_call import decide_call
+        from policyctl.serving import Plan
+
+        plan = Plan(
+            bundle, (mapping,), state, key, None, _given(given), frozenset(_obligations(bundle)), unproved=unproved
+        )
+        return decide_call(plan, wanted, format_, own_paint())
     if not isinstance(wanted, dict) or not isinstance(wanted.get("action"), str):
         raise click.ClickException("the request is a JSON object with an `action`")
     if not isinstance(wanted.get("inputs", {}), dict):
@@ -151,7 +171,7 @@ def decide(bundle: Path, request: Any, state: str, given: Any, key: Path | None,
     if format_ == "json":
         write_out(json.dumps(decision_json.to_data(decision), indent=2) + "\n")
     else:
-        write_out("\n".join(_explained(decision, own_paint())) + "\n")
+        write_out("\n".join(explained(decision, own_paint())) + "\n")
     return OK if decision.allowed else REFUTED
 
 
@@ -180,7 +200,7 @@ def _obligations(path: Path) -> set[str]:
     return {o.name for p in found.policies for a in p.system.actions for o in a.obligations}
 
 
-def _explained(d: Decision, paint: Paint) -> list[str]:
+def explained(d: Decision, paint: Paint) -> list[str]:
     style = {"allow": "green", "deny": "bold red", "approve": "yellow"}[d.effect]
     lines = [f"{paint(style, d.effect)}  {d.code.value}{f': {d.reason}' if d.reason else ''}"]
     lines += [f"  rule        {r.name}  {paint('dim', r.place)}" for r in d.rules]

@@ -55,8 +55,9 @@ def shipped() -> list[str]:
     return sorted(p.stem for p in SHIPPED.glob("*.toml"))
 
 
-def prepare(plan: Plan, base: str) -> Service:
-    """The sidecar that `plan` describes, before it listens. Raises `ServeError`."""
+def prepare(plan: Plan, base: str, watched: bool = True) -> Service:
+    """The sidecar that `plan` describes, before it listens. One that is `watched` counts its decisions, and logs them.
+    Raises `ServeError`."""
     enforcer = Enforcer.open(
         plan.bundle,
         plan.state,
@@ -66,12 +67,12 @@ def prepare(plan: Plan, base: str) -> Service:
         officers=plan.officers,
         shadow=plan.shadow,
         unproved=plan.unproved,
-        meter=new_meter(),
+        meter=new_meter() if watched else None,
     )
     if enforcer.fault is not None:
         raise ServeError(f"{plan.bundle}: {enforcer.fault[1]}")
     guards = _guards(plan, enforcer)
-    telemetry = Telemetry(enforcer)
+    telemetry = Telemetry(enforcer) if watched else None
 
     def reload() -> None:
         # The mappings have to fit the new bundle before it is in force, and nothing is in force by halves.
@@ -89,7 +90,7 @@ def prepare(plan: Plan, base: str) -> Service:
         _bearers(plan.tokens),
         None if plan.state == MEMORY else ThreadPoolExecutor(THREADS, "policyctl"),
         reload,
-        telemetry.collect,
+        telemetry.collect if telemetry is not None else None,
         base,
     )
 

@@ -18,7 +18,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT /
 ELSEWHERE = frozenset({ROOT / "docs" / "chain.md"})
 """Documents whose sessions need a node: `test_chain_node.py` runs them."""
 _FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"^// file: (\S+)\n")
+_FILE = re.compile(r"^(?://|#) file: (\S+)\n")
 _DIGEST = re.compile(r"\b(?:[0-9a-f]{12}|[0-9a-f]{64})\b")
 _SECONDS = re.compile(r"\b\d+\.\d s\b( \(\d+ from cache\))?")
 

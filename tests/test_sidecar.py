@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,21 @@ def test_litellm_tools() -> None:
     assert ask("mail", '{"text": "sk-abcd"}').json["action"] == "BLOCKED"  # which cannot be rewritten there
     assert ask("rm", "{}").json["action"] == "BLOCKED"
     assert ask("mail", "{").status == 400
+
+
+def test_what_else_has_to_be_done_is_more_than_some_hosts_can() -> None:
+    e = outbox(given={"outbox": {"Trusted": ["herald"]}})
+    c = client(e)
+    for host in ("opa", "litellm", "claude-code", "envoy"):
+        mapping = read(f'host = "{host}"\n{MAIL}'.replace('"ann"', '"herald"'), host)
+        guards = {**c.service.guards, host: Guard(e, mapping)}
+        c = Client(replace(c.service, guards=guards))
+    assert c.post("/v1/data/chat/allow", {"input": {"text": "hi"}}).json == {"result": False}
+    assert c.post("/beta/litellm_basic_guardrail_api", {"input_type": "request", "texts": ["hi"]}).json == {
+        "action": "BLOCKED",
+        "blocked_reason": "it is allowed only with what this host does not do: alert",
+    }
+    assert c.post("/hooks/claude-code", hook()).json["hookSpecificOutput"]["permissionDecision"] == "deny"
 
 
 def hook(event: str = "PreToolUse", **tool: Any) -> dict[str, Any]:
