@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 async def open_questions(service: Service, _request: Request, _body: Any, _who: Bearer | None) -> Any:
     """What waits for an answer, the oldest first."""
-    return {"approvals": [_question(q) for q in await service.work(service.enforcer.questions)]}
+    return {"approvals": [to_json(q) for q in await service.work(service.enforcer.questions)]}
 
 
 async def answer(service: Service, request: Request, body: Any, who: Bearer | None) -> Any:
@@ -57,7 +57,8 @@ async def reload(service: Service, _request: Request, _body: Any, _who: Bearer |
     return {"reloaded": True}
 
 
-def _question(q: Question) -> dict[str, Any]:
+def to_json(q: Question) -> dict[str, Any]:
+    """What people see of a question. Times are milliseconds since 1970."""
     return {
         "ticket": q.ticket,
         "policy": q.system,

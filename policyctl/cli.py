@@ -194,6 +194,7 @@ def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code; nothing escapes as a traceback unless asked for."""
     # To register their commands.
     from policyctl import (  # noqa: F401
+        cli_approvals,
         cli_chain,
         cli_demo,
         cli_diff,

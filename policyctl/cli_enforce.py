@@ -150,7 +150,7 @@ def decide(
         from policyctl.serving import Plan
 
         plan = Plan(
-            bundle, (mapping,), state, key, None, _given(given), frozenset(_obligations(bundle)), unproved=unproved
+            bundle, (mapping,), state, key, None, _given(given), frozenset(obligations(bundle)), unproved=unproved
         )
         return decide_call(plan, wanted, format_, own_paint())
     if not isinstance(wanted, dict) or not isinstance(wanted.get("action"), str):
@@ -163,7 +163,7 @@ def decide(
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)  # what it would say is part of the answer
     try:
-        enforcer = Enforcer.open(bundle, state, key=key, given=cells, unproved=unproved, promised=_obligations(bundle))
+        enforcer = Enforcer.open(bundle, state, key=key, given=cells, unproved=unproved, promised=obligations(bundle))
     finally:
         logging.disable(before)
     decision = enforcer.decide_request(wanted["action"], inputs, str(wanted.get("key", "")))
@@ -189,7 +189,7 @@ def _given(file: Any) -> dict[str, Any] | None:
     return found
 
 
-def _obligations(path: Path) -> set[str]:
+def obligations(path: Path) -> set[str]:
     """All that may have to be done beside: it is shown, and left to whoever asks."""
     from policyctl.embed import read_bundle
     from runtime.bundle import Bundle
