@@ -7,9 +7,10 @@ of integers, and all that is sorted is sorted by them, so that no order depends 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import chain
 from typing import Any
 
 import networkx as nx
@@ -65,6 +66,9 @@ WORDS = {
     Tie.VOTED: "voted with",
     Tie.JOINED: "joined with",
 }
+ENOUGH = np.array([FIRM[t] for t in Tie])
+SORTS_OF = np.array([SORTS[t] for t in Tie], dtype=np.int64)
+"""The same for arrays of ties."""
 
 
 @dataclass(slots=True)
@@ -92,11 +96,12 @@ def settle(ties: Ties) -> None:
     counts = np.maximum(ties.counts * OLD, np.minimum(ties.counts, 1.0))
     if ties.fresh:
         new, times = np.unique(np.concatenate(ties.fresh), return_counts=True)
-        keys = np.union1d(ties.keys, new)
-        found = np.zeros(keys.size)
-        found[np.searchsorted(keys, ties.keys)] = counts
-        found[np.searchsorted(keys, new)] += times
-        ties.keys, counts, ties.fresh = keys, found, []
+        place = np.searchsorted(ties.keys, new)
+        known = np.isin(new, ties.keys, assume_unique=True)
+        counts[place[known]] += times[known]
+        ties.keys = np.insert(ties.keys, place[~known], new[~known])
+        counts = np.insert(counts, place[~known], times[~known])
+        ties.fresh = []
     if ties.keys.size > MOST_TIES:
         kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_TIES])
         ties.keys, counts = ties.keys[kept], counts[kept]
@@ -106,41 +111,47 @@ def settle(ties: Ties) -> None:
 def graph(ties: Ties, suspects: Mapping[Node, float]) -> nx.Graph:
     """The suspects with what each of them is held to have done (0 to 1), whom they are firmly tied to, and how."""
     found = nx.Graph()
-    for node, score in sorted(suspects.items()):
-        found.add_node(node, suspect=score)
+    found.add_nodes_from((node, {"suspect": score}) for node, score in sorted(suspects.items()))
     kinds = ties.keys >> np.int64(2 * BITS)
-    mask = np.int64((1 << BITS) - 1)
-    one, other = (ties.keys >> np.int64(BITS)) & mask, ties.keys & mask
-    # The sort of a thing, and its number, in one.
-    sorts = np.array([SORTS[t] for t in Tie], dtype=np.int64)[kinds].reshape(-1, 2) << np.int64(BITS)
+    firm = np.flatnonzero(ties.counts >= ENOUGH[kinds])
+    kinds, (one, other) = kinds[firm], _ends(ties.keys[firm], kinds[firm])
     theirs = np.array([(sort << BITS) | number for sort, number in suspects], dtype=np.int64)
-    near = np.isin(sorts[:, 0] | one, theirs) | np.isin(sorts[:, 1] | other, theirs)
-    firm = np.flatnonzero(near & (ties.counts >= np.array([FIRM[t] for t in Tie])[kinds]))
-    firm = np.sort(firm[np.argsort(-ties.counts[firm], kind="stable")[:MOST_DRAWN]])
-    for at, kind, a, b in zip(firm.tolist(), kinds[firm].tolist(), one[firm].tolist(), other[firm].tolist()):
-        first, second = SORTS[Tie(kind)]
-        nodes = (int(first), a), (int(second), b)
-        for node in nodes:
-            if node not in found:
-                found.add_node(node, suspect=0.0)
-        found.add_edge(*nodes, tie=WORDS[Tie(kind)], times=float(ties.counts[at]))
+    near = np.flatnonzero(np.isin(one, theirs) | np.isin(other, theirs))
+    near = np.sort(near[np.argsort(-ties.counts[firm[near]], kind="stable")[:MOST_DRAWN]])
+    pairs = list(zip(_nodes(one[near]), _nodes(other[near])))
+    found.add_nodes_from((n for n in dict.fromkeys(chain.from_iterable(pairs)) if n not in suspects), suspect=0.0)
+    words, times = (WORDS[kind] for kind in kinds[near].tolist()), ties.counts[firm[near]].tolist()
+    found.add_edges_from((a, b, {"tie": word, "times": t}) for (a, b), word, t in zip(pairs, words, times))
     return found
+
+
+def _ends(keys: Ids, kinds: Ids) -> tuple[Ids, Ids]:
+    """The two things that each key ties together: the sort and the number of a thing in one."""
+    mask = np.int64((1 << BITS) - 1)
+    one, other = SORTS_OF[kinds].T << np.int64(BITS)
+    return one | (keys >> np.int64(BITS)) & mask, other | keys & mask
+
+
+def _nodes(things: Ids) -> Iterator[Node]:
+    return zip((things >> np.int64(BITS)).tolist(), (things & np.int64((1 << BITS) - 1)).tolist())
 
 
 def clusters(found: nx.Graph, fewest: int) -> list[list[Node]]:
     """Suspects that hang together, with the links and skills that tie them: at least `fewest` bots each, the largest
     first."""
+    suspects = {n for n, score in found.nodes(data="suspect") if score > 0}
+
+    def belongs(node: Node) -> bool:
+        """Whether it is a suspect, or a link or a skill of two suspects at least."""
+        return node in suspects or (node[0] != Sort.BOT and len(suspects.intersection(found.adj[node])) > 1)
+
     parts = []
     for component in nx.connected_components(found):
-        part = sorted(n for n in component if found.nodes[n]["suspect"] > 0 or _ties_suspects(found, n))
-        if sum(n[0] == Sort.BOT for n in part) >= fewest:
-            parts.append(part)
+        if len(component) >= fewest:
+            part = sorted(filter(belongs, component))
+            if sum(sort == Sort.BOT for sort, _ in part) >= fewest:
+                parts.append(part)
     return sorted(parts, key=lambda part: (-len(part), part))
-
-
-def _ties_suspects(found: nx.Graph, node: Node) -> bool:
-    """Whether it is a link, or a skill, of two suspects at least."""
-    return node[0] != Sort.BOT and sum(found.nodes[near]["suspect"] > 0 for near in found[node]) > 1
 
 
 def risks(found: nx.Graph, fades: float, reach: int) -> dict[Node, float]:
@@ -149,18 +160,18 @@ def risks(found: nx.Graph, fades: float, reach: int) -> dict[Node, float]:
     One tie away from a suspect of score `s` is a risk of `s * fades`, two ties `s * fades * fades`, and so on; of
     several ways the worst counts.
     """
-    risk = {n: float(s) for n, s in found.nodes(data="suspect") if s > 0}
-    edge = sorted(risk)
+    suspects = {n: float(s) for n, s in found.nodes(data="suspect") if s > 0}
+    risk, edge = dict(suspects), suspects
     for _ in range(reach):
         following: dict[Node, float] = {}
-        for node in edge:
-            for near in found[node]:
-                through = risk[node] * fades
-                if through > max(risk.get(near, 0.0), following.get(near, 0.0)):
+        for node, own in edge.items():
+            through = own * fades
+            for near in found.adj[node]:
+                if through > risk.get(near, 0.0) and through > following.get(near, 0.0):
                     following[near] = through
         risk.update(following)
-        edge = sorted(following)
-    return {n: r for n, r in sorted(risk.items()) if found.nodes[n]["suspect"] == 0}
+        edge = following
+    return {n: r for n, r in sorted(risk.items()) if n not in suspects}
 
 
 def bots_of(nodes: Iterable[Node]) -> tuple[int, ...]:
