@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,11 @@ Bools = NDArray[np.bool_]
 Ids = NDArray[np.int64]
 
 MASK = (1 << 64) - 1
-MIX_1, MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+ROUNDS = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+)
+LAST_SHIFT = np.uint64(31)
 STEP_1, STEP_2 = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 CHUNK = 8192
 """Words that are mixed at once: what fits in the nearest cache, with the scratch beside it."""
@@ -61,25 +66,30 @@ class Draw:
 
     def bernoulli(self, bots: Any, probability: Any) -> Bools:
         """True with a probability in [0, 1]: one for all bots, or an array with one for each."""
+        if isinstance(probability, float) and 0.0 <= probability < 1.0:
+            # A multiple of 2^-53 is below a number just if it is below the next such multiple.
+            return self.words(bots) < np.uint64(ceil(probability * 2.0**53) << 11)
         found: Bools = self.uniform(bots) < probability
         return found
 
     def below(self, bots: Any, n: Any) -> Ids:
         """Integers from 0 to `n` - 1, exactly equally likely; `n` is 1 to 2^32, one for all or an array."""
-        bots = np.asarray(bots)
-        n = np.broadcast_to(np.asarray(n, dtype=np.int64), bots.shape)
-        if n.size and (n.min() < 1 or n.max() > 1 << 32):
+        bots, many = np.asarray(bots), np.asarray(n, dtype=np.int64)
+        if many.size and (many.min() < 1 or many.max() > 1 << 32):
             raise ValueError("`n` is not in 1..2^32")
-        flat, many = bots.ravel(), n.astype(np.uint64).ravel()
+        flat, many = bots.ravel(), many.astype(np.uint64)
+        if many.ndim:
+            many = np.broadcast_to(many, bots.shape).ravel()
         found, low = _scaled(self.words(flat), many)
         # Lemire 2019: of the 2^32 words, (2^32 mod n) are too many for equal shares. Those bots draw again, alone.
         again, spare = 0, np.uint64(1 << 32) % many
         left = np.flatnonzero(low < spare)
         while left.size:
             again += 1
-            more, low = _scaled(self.words(flat[left], again), many[left])
+            some, least = (many[left], spare[left]) if many.ndim else (many, spare)
+            more, low = _scaled(self.words(flat[left], again), some)
             found[left] = more
-            left = left[low < spare[left]]
+            left = left[low < least]
         return found.astype(np.int64).reshape(bots.shape)
 
     def normal(self, bots: Any, mean: Any = 0.0, deviation: Any = 1.0) -> Floats:
@@ -144,23 +154,22 @@ def odd_step(word: int) -> int:
 
 def split_mix(start: int, step: int, places: NDArray[Any]) -> Words:
     """What SplitMix64 gives after each number of earlier values."""
-    flat = places.ravel()
-    found = np.empty(flat.shape, dtype=np.uint64)
+    found = places.astype(np.uint64, order="C")
+    flat = found.reshape(-1)
     scratch = np.empty(min(CHUNK, flat.size), dtype=np.uint64)
-    first = np.uint64((start + step) & MASK)
+    factor, first = np.uint64(step), np.uint64((start + step) & MASK)
     for at in range(0, flat.size, CHUNK):
-        z = found[at : at + CHUNK]
+        z = flat[at : at + CHUNK]
         t = scratch[: z.size]
-        z[:] = flat[at : at + CHUNK]
-        z *= np.uint64(step)
+        z *= factor
         z += first
-        for shift, factor in ((30, MIX_1), (27, MIX_2)):
-            np.right_shift(z, np.uint64(shift), out=t)
+        for shift, mix in ROUNDS:
+            np.right_shift(z, shift, out=t)
             z ^= t
-            z *= np.uint64(factor)
-        np.right_shift(z, np.uint64(31), out=t)
+            z *= mix
+        np.right_shift(z, LAST_SHIFT, out=t)
         z ^= t
-    return found.reshape(places.shape)
+    return found
 
 
 def _scaled(words: Words, n: Words) -> tuple[Words, Words]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,13 @@ def test_latencies_are_as_documented(latency: Latency, half: int, late: int) -> 
     assert times.max() <= latency.most
     assert abs(np.median(times) - half) <= 0.02 * half + 1
     assert abs(np.quantile(times, 0.95) - late) <= 0.02 * late + 1
+
+
+@pytest.mark.parametrize("latency", [LOW, HIGH, Latency(1.0, 100.0, 1.5, 1e9), Latency(0.0, 1.0, 80.0, 3000.0)])
+def test_times_that_are_looked_up_are_those_of_the_law(latency: Latency) -> None:
+    on_the_way = latency.base + replace(DRAW, stream="net first").log_normal(MANY, latency.median, latency.sigma)
+    expected = np.maximum(np.ceil(np.minimum(on_the_way, latency.most)), 1.0).astype(np.int64)
+    assert travel(Network(latency), DRAW, MANY)[0].tobytes() == expected.tobytes()
 
 
 def test_losses_and_copies_are_as_frequent_as_asked() -> None:

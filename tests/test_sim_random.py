@@ -170,6 +170,19 @@ def test_each_bot_can_have_its_own_bound() -> None:
             draw.below(bots, wrong)
 
 
+def test_bernoulli_is_whether_the_uniform_number_is_below() -> None:
+    draw, bots = Draw(1, 0, 0, "coins"), np.arange(50)
+    numbers = draw.uniform(bots)
+    for p in [float(np.nextafter(u, end)) for u in numbers for end in (0.0, u, 1.0)] + [float(np.nextafter(1.0, 0.0))]:
+        assert draw.bernoulli(bots, p).tolist() == (numbers < p).tolist()
+
+
+def test_arrays_of_columns_get_the_words_of_their_bots() -> None:
+    draw, bots = Draw(1, 0, 0, "columns"), np.arange(12).reshape(3, 4)
+    assert draw.words(bots.T).tolist() == draw.words(bots).T.tolist()
+    assert draw.words(bots.T).ravel().tolist() != draw.words(bots).ravel().tolist()
+
+
 def test_bernoulli_at_the_ends() -> None:
     draw, bots = Draw(5, 0, 0, "coin"), np.arange(MANY)
     assert draw.bernoulli(bots, 1.0).all()
