@@ -239,9 +239,11 @@ class Cells:
     def _extend(self, number: int, axis: int, old: int, room: int) -> None:
         """Give rows of `axis` what everyone else has."""
         var, array = self.vars[number], np.moveaxis(self.arrays[number], axis, 0)
-        wider = np.empty((room, *array.shape[1:]), array.dtype)
+        # Memory that is zero anyway costs nothing before it is used.
+        wider = np.zeros((room, *array.shape[1:]), array.dtype)
         wider[:old] = array
-        wider[old:] = array[0]
+        if array[0].any():
+            wider[old:] = array[0]
         if var.type == var.keys[axis]:
             new = np.arange(old, room).reshape(-1, *[1] * (array.ndim - 1))
             wider[old:] = np.where(wider[old:] == 0, new, wider[old:])  # oneself: see NOTE(numbering)

@@ -74,10 +74,10 @@ class Draw:
 
     def below(self, bots: Any, n: Any) -> Ids:
         """Integers from 0 to `n` - 1, exactly equally likely; `n` is 1 to 2^32, one for all or an array."""
-        bots, many = np.asarray(bots), np.asarray(n, dtype=np.int64)
-        if many.size and (many.min() < 1 or many.max() > 1 << 32):
+        bots, sizes = np.asarray(bots), np.asarray(n, dtype=np.int64)
+        if sizes.size and (sizes.min() < 1 or sizes.max() > 1 << 32):
             raise ValueError("`n` is not in 1..2^32")
-        flat, many = bots.ravel(), many.astype(np.uint64)
+        flat, many = bots.ravel(), sizes.astype(np.uint64)
         if many.ndim:
             many = np.broadcast_to(many, bots.shape).ravel()
         found, low = _scaled(self.words(flat), many)
