@@ -142,6 +142,7 @@ class Cells:
         self.arrays: list[NDArray[Any]] = []
         self.flat: list[NDArray[Any]] = []
         self.scope: dict[str, Any] = {}
+        self._views: dict[int, NDArray[Any]] = {}
         self.version = 0
         self.params: dict[str, Any] = {}
         self.start = start = self.choose(params)
@@ -184,6 +185,7 @@ class Cells:
     def place(self, number: int, array: NDArray[Any]) -> None:
         """Have `array` hold a variable."""
         array = np.ascontiguousarray(array).reshape(array.shape)
+        self._views.clear()
         self.arrays[number] = array
         self.flat[number] = array.reshape(-1)
         self.scope[f"v{number}"] = array
@@ -224,6 +226,7 @@ class Cells:
         if size < self.people.sizes[sort]:
             raise ValueError(f"there are {self.people.sizes[sort]} of `{sort.name}` already")
         self.people.resize(sort, size)
+        self._views.clear()
         old, needed = self.people.rooms[sort], self.people.least_room(sort)
         if needed <= old:
             return
@@ -255,11 +258,14 @@ class Cells:
 
     def visible(self, number: int) -> NDArray[Any]:
         """A variable as callers know it: a view that cannot be written to, or for individuals a copy."""
-        found: NDArray[Any] = self.arrays[number][self.inside(number)]
+        found = self._views.get(number)
+        if found is None:
+            found = self.arrays[number][self.inside(number)]
+            found.flags.writeable = False
+            self._views[number] = found
         if isinstance(self.vars[number].type, EntityType):
             moved: NDArray[Any] = found.astype(np.int64) - OFFSET
             return moved
-        found.flags.writeable = False
         return found
 
     def begin(self, number: int, given: Any) -> None:

@@ -80,7 +80,7 @@ def _after_writers(group: Group, at: Columns, size: int, ok: Bools) -> Bools | N
 def _after(writes: Columns, reads: Columns, size: int, who: Bools) -> Bools:
     """Rows of which a cell of `reads` is one of `writes` of an earlier row, out of `who`."""
     rows = len(who)
-    wide = {id(c): np.broadcast_to(c, rows) for c in (*writes, *reads)}
+    wide = {id(c): c if isinstance(c, np.ndarray) else np.full(rows, c) for c in (*writes, *reads)}
     writes, reads = [wide[id(c)] for c in writes], [wide[id(c)] for c in reads]
     if size > SMALL and len(writes) == 1 and writes[0] is reads[0] and size.bit_length() + rows.bit_length() < 63:
         return _after_among_many(writes[0], who)
@@ -117,7 +117,8 @@ def _after_among_many(cells: NDArray[Any], who: Bools) -> Bools:
     # Numbers are sorted faster than their places, so each brings its place along.
     together = (cells.astype(np.int64) << bits) | np.arange(len(who))
     together.sort()
-    same = np.diff(together >> bits) == 0
+    sorted_cells = together >> bits
+    same = sorted_cells[1:] == sorted_cells[:-1]
     if same.any():
         shared = np.concatenate([same, [False]]) | np.concatenate([[False], same])
         rows = np.sort(together[shared] & ((1 << bits) - 1))

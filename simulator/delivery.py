@@ -89,17 +89,20 @@ def arrive(world: World, around: Surroundings, mistakes: Mistakes, mail: Columns
     observed.dealings.add(sender[asked], recipient[asked], answers[asked])
     if missed.any():
         observed.add("failures", recipient[missed])
-        heard = missed & around.draw("unanswered").bernoulli(number, UNANSWERED) & (bots.kind[sender] <= Kind.LAZY)
+        angry = number[missed & (bots.kind[sender] <= Kind.LAZY)]
+        heard = angry[around.draw("unanswered").bernoulli(angry, UNANSWERED)]
         observed.add("complaints", recipient[heard])
     link = mail["link"]
     bad = (link != NOBODY) & world.links.harmful[link] & honest
-    clicked = bad & around.draw("click").bernoulli(number, CLICKS) if bad.any() else bad
-    victims = np.unique(recipient[clicked & ~bots.taken_over[recipient]])
+    baited = number[bad]
+    clicked = recipient[baited[around.draw("click").bernoulli(baited, CLICKS)]] if len(baited) else baited
+    victims = np.unique(clicked[~bots.taken_over[clicked]])
     bots.taken_over[victims] = True
     annoyed = bad | (mail["spam"] & honest)
     # Who complains about what was in order does not know better.
-    chance = np.where(annoyed, REPORTS, mistakes.message)
-    reported = np.flatnonzero(honest & around.draw("report").bernoulli(number, chance))
+    reading = number[honest]
+    chance = np.where(annoyed[reading], REPORTS, mistakes.message)
+    reported = reading[around.draw("report").bernoulli(reading, chance)]
     observed.add("complaints", sender[reported])
     about = link[reported]
     observed.link_complaints += np.bincount(about[about != NOBODY], minlength=len(observed.link_complaints))

@@ -95,7 +95,7 @@ class Gateway:
         watched = len(self.asked) == self.sample[0]
         guard = self._watched(action, columns) if watched else self._home[action].step(action, self.now, columns).guard
         answers = Answers(guard == -1, guard)
-        self.tallies[action] += np.bincount(guard.astype(np.int64) + 1, minlength=len(self.tallies[action]))
+        self.tallies[action] += np.bincount(guard + 1, minlength=len(self.tallies[action]))
         self.asked.append(Asked(action, columns, answers))
         return answers
 

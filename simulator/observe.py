@@ -83,8 +83,9 @@ class Observed:
 
     def add(self, name: str, bots: Any, amount: Any = None) -> None:
         """Counts something for bots, which may be there several times."""
-        row = self.bots[RATES.index(name)]
-        row += np.bincount(np.asarray(bots), weights=amount, minlength=row.size)
+        if len(bots):
+            row = self.bots[RATES.index(name)]
+            row += np.bincount(bots, weights=amount, minlength=row.size)
 
     def fade(self) -> None:
         """A tick passes."""
