@@ -91,6 +91,42 @@ def test_runs_are_bit_equal_and_beginnings_of_each_other(schedule: Schedule, unt
         assert short == log[: len(short)]
 
 
+def whichever_way(schedule: Schedule, piled: bool, settings: Settings = QUICK, pause: int = 0) -> Outcome:
+    run = start(schedule, settings)
+    run.piled = piled
+    advance(run, pause)
+    run = pickle.loads(pickle.dumps(run))
+    advance(run, 20_000)
+    assert bool(run.piles) is piled
+    return outcome(run)
+
+
+@example(FOUND[0], 0)
+@example(FOUND[1], 0)
+@example(FOUND[2], 0)
+@given(schedules(), st.integers(0, 3000))
+@settings(max_examples=60, deadline=None)
+def test_votes_on_piles_lead_to_the_same_run(schedule: Schedule, pause: int) -> None:
+    assert whichever_way(schedule, True, pause=pause) == whichever_way(schedule, False)
+
+
+@pytest.mark.slow
+@given(schedules(), st.integers(0, 3000))
+@settings(max_examples=2000, deadline=None)
+def test_votes_on_piles_lead_to_the_same_run_in_many_schedules(schedule: Schedule, pause: int) -> None:
+    assert whichever_way(schedule, True, pause=pause) == whichever_way(schedule, False)
+
+
+@pytest.mark.parametrize("fault", [None, *Fault])
+def test_large_committees_have_piles(fault: Fault | None) -> None:
+    faults = tuple((m, fault) for m in range(0, 33, 3)) if fault else ()
+    schedule = Schedule(34, 5, (0, 10, 500), LOW, faults=faults)
+    assert start(schedule).piled
+    found = whichever_way(schedule, True, settings_for(LOW))
+    assert found == whichever_way(schedule, False, settings_for(LOW))
+    assert found.is_live
+
+
 @pytest.mark.parametrize("n", [4, 7, 16, 64])
 @pytest.mark.parametrize("requests", [1, 3])
 def test_the_good_case_costs_what_the_paper_says(n: int, requests: int) -> None:

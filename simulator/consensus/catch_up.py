@@ -52,7 +52,9 @@ def on_status(r: Replica, message: Signed, out: Effects) -> None:
 
 
 def _votes_again(r: Replica, executed: int, to: tuple[int, ...], out: Effects) -> None:
-    for (view, seq), slot in r.slots.items():
+    # In order of places: the order in which votes for them came does not count (NOTE(piles)).
+    for view, seq in sorted(r.slots):
+        slot = r.slots[view, seq]
         if view != r.view or seq <= executed or seq in r.decided or slot.proposal is None or slot.digest is None:
             continue
         if r.leads:

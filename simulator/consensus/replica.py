@@ -23,7 +23,7 @@ from simulator.consensus.messages import (
     Status,
     ViewChange,
 )
-from simulator.consensus.order import count, on_commit, on_pre_prepare, on_prepare, on_request
+from simulator.consensus.order import count, on_pre_prepare, on_request, on_vote
 from simulator.consensus.state import VIEW, Effects, Replica
 from simulator.consensus.views import on_new_view, on_view_change, start_change
 
@@ -53,7 +53,7 @@ def steps(members: Sequence[Replica], message: Signed) -> Iterator[tuple[Replica
     if not notary.trusts_network:
         members = [r for r in members if notary.genuine(message)]
     if type(body) is Prepare or type(body) is Commit:
-        for r in on_prepare(members, message) if type(body) is Prepare else on_commit(members, message):
+        for r in on_vote(members, message):
             out: Effects = []
             count(r, body, out)
             yield r, out

@@ -15,15 +15,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from simulator.consensus.byzantine import Fault, Traitor, receive, woken
 from simulator.consensus.events import Events, pop, push
-from simulator.consensus.messages import NOTHING, Request, Signed, as_client
+from simulator.consensus.messages import NOTHING, Commit, Prepare, Request, Signed, as_client
+from simulator.consensus.order import count, counts, is_settled, note
 from simulator.consensus.outcome import Decision, Outcome, Submission
+from simulator.consensus.piles import Pile, look, pile, put, take
 from simulator.consensus.replica import ring, steps
 from simulator.consensus.signatures import Book, Notary, Signer
 from simulator.consensus.state import Effects, Replica, Send, Settings, Wake
-from simulator.consensus.transport import Transport, arrivals
-from simulator.network import Network
+from simulator.consensus.transport import Members, Transport, arrivals, by_time
+from simulator.network import NEVER, Network
 from simulator.random_streams import Draw
 
 
@@ -33,8 +37,17 @@ class Ask(NamedTuple):
     number: int
 
 
-Item = tuple[list[int], "Signed | Wake | Ask"]
+class Vote(NamedTuple):
+    """A vote on a pile reaches somebody."""
+
+    pile: Pile
+    number: int
+
+
+Item = tuple[list[int], "Signed | Vote | Wake | Ask"]
 """To whom what happens; a message that arrives at several members at once is one item."""
+PILED = 32
+"""A committee of so many members has piles for votes (NOTE(piles))."""
 
 
 @dataclass(slots=True)
@@ -44,12 +57,15 @@ class Run:
     notary: Notary
     replicas: list[Replica]
     traitors: dict[int, Traitor]
-    others: list[list[int]]
+    others: list[Members]
     """The members to which each member sends what is for everybody."""
     submissions: list[Submission] = field(default_factory=list)
     requests: list[Signed] = field(default_factory=list)
     open: set[Request] = field(default_factory=set)
     """What is not yet executed everywhere."""
+    piled: bool = False
+    """Whether votes lie on piles."""
+    piles: dict[tuple[type, Prepare | Commit], Pile] = field(default_factory=dict)
     events: Events[Item] = field(default_factory=Events)
     until: int = 0
     sent: dict[str, int] = field(default_factory=dict)
@@ -106,12 +122,14 @@ def begin(
         raise ValueError("a traitor is not a member")
     allies = frozenset(faults)
     return Run(
-        Transport(network, draw, nodes),
+        Transport(network, draw, np.array(nodes, dtype=np.int64)),
         settings,
         book,
         [Replica(m, n, Signer(book, m), settings) for m in range(n)],
         {m: Traitor(fault, allies, Signer(book, as_client(nodes[m])), nodes[m]) for m, fault in faults.items()},
-        [[m for m in range(n) if m != member] for member in range(n)],
+        [np.delete(np.arange(n), member) for member in range(n)],
+        # With signatures that receivers check each of them looks at each vote.
+        piled=n >= PILED and book.trusts_network,
         seen=[0] * n,
     )
 
@@ -142,11 +160,14 @@ def _next(run: Run) -> None:
     """Everything that happens at the next moment."""
     for receivers, what in pop(run.events):
         match what:
+            case Vote():
+                _count(run, what.pile, what.number)
             case Signed():
                 _deliver(run, receivers, what)
             case Wake(kind, token, _):
                 to = receivers[0]
                 r, traitor = run.replicas[to], run.traitors.get(to)
+                _take(run, to)
                 _carry_out(run, to, woken(traitor, r, kind, token) if traitor else ring(r, kind, token))
             case Ask():
                 _ask(run, what)
@@ -158,14 +179,43 @@ def _deliver(run: Run, receivers: list[int], message: Signed) -> None:
     if traitors:
         members = [r for r in members if r.me not in traitors]
     if members:
+        for r in members if run.piles else ():
+            _take(run, r.me)
         for r, out in steps(members, message):
-            if out:
-                _carry_out(run, r.me, out)
-            if len(r.history) != run.seen[r.me]:
-                _look(run, r)
+            _did(run, r, out)
     for to in receivers if traitors else ():
         if to in traitors:
             _carry_out(run, to, receive(traitors[to], run.replicas[to], message))
+
+
+def _count(run: Run, votes: Pile, number: int) -> None:
+    """A vote on a pile has its turn."""
+    if votes.now != run.events.now:
+        run.delivered += look(votes, run.events.now)
+    votes.handled = number
+    for member in votes.due.get(number, ()):
+        if not votes.settled[member]:
+            r = run.replicas[member]
+            out: Effects = []
+            # Of all piles: with enough prepares, commits that came before may be enough, too.
+            _take(run, member)
+            count(r, votes.body, out)
+            _did(run, r, out)
+            votes.settled[member] = is_settled(r, votes.body)
+
+
+def _take(run: Run, member: int) -> None:
+    """A member takes all votes that have reached it."""
+    for votes in run.piles.values():
+        if votes.held[member] and not votes.settled[member]:
+            note(run.replicas[member], votes.body, take(votes, member, run.events.now))
+
+
+def _did(run: Run, r: Replica, effects: Effects) -> None:
+    if effects:
+        _carry_out(run, r.me, effects)
+    if len(r.history) != run.seen[r.me]:
+        _look(run, r)
 
 
 def _ask(run: Run, what: Ask) -> None:
@@ -174,7 +224,7 @@ def _ask(run: Run, what: Ask) -> None:
     assert type(request) is Request
     left = [m for m in range(len(run.replicas)) if m not in run.times.get(request, ())]
     if request in run.open:
-        _send(run, request.client, message, left, run.events.now)
+        _send(run, request.client, message, np.array(left, dtype=np.int64), run.events.now)
         push(run.events, run.events.now + run.settings.timeout, ([], what))
 
 
@@ -184,8 +234,8 @@ def _carry_out(run: Run, member: int, effects: Effects) -> None:
         if isinstance(effect, Wake):
             push(run.events, now + effect.after, ([member], effect))
         elif _may_send(run, member, effect):
-            to = run.others[member] if effect.to is None else list(effect.to)
-            _send(run, run.transport.nodes[member], effect.message, to, now + effect.delay)
+            to = run.others[member] if effect.to is None else np.array(effect.to, dtype=np.int64)
+            _send(run, int(run.transport.nodes[member]), effect.message, to, now + effect.delay)
 
 
 def _may_send(run: Run, member: int, effect: Send) -> bool:
@@ -193,11 +243,35 @@ def _may_send(run: Run, member: int, effect: Send) -> bool:
     return member not in run.traitors or run.notary.genuine(effect.message)
 
 
-def _send(run: Run, node: int, message: Signed, to: list[int], now: int) -> None:
+def _send(run: Run, node: int, message: Signed, to: Members, now: int) -> None:
     name = type(message.body).__name__
     run.sent[name] = run.sent.get(name, 0) + len(to)
-    for time, receivers in arrivals(run.transport, node, to, now).items():
+    arriving = arrivals(run.transport, node, to, now)
+    body = message.body
+    if run.piled and isinstance(body, Prepare | Commit) and counts(len(run.replicas), message):
+        votes = _pile(run, body)
+        correct = ~votes.outside[to]
+        for times in arriving:
+            there = correct & (times != NEVER)
+            number, moments = put(votes, message, to[there], times[there])
+            item: Item = ([], Vote(votes, number))
+            for time in moments:
+                push(run.events, time, item)
+        to, arriving = to[~correct], [times[~correct] for times in arriving]
+    for time, receivers in by_time(to, arriving).items():
         push(run.events, time, (receivers, message))
+
+
+def _pile(run: Run, body: Prepare | Commit) -> Pile:
+    """The pile for such votes."""
+    # Prepares and commits are equal as tuples.
+    found = run.piles.get((type(body), body))
+    if found is None:
+        run.piles = {key: votes for key, votes in run.piles.items() if not votes.settled.all()}
+        # A member has its own vote, too, and a prepare less is needed than a commit, for the leader sends none.
+        enough = run.replicas[0].quorum - (2 if type(body) is Prepare else 1)
+        found = run.piles[type(body), body] = pile(body, len(run.replicas), enough, run.traitors)
+    return found
 
 
 def _look(run: Run, r: Replica) -> None:

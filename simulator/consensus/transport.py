@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulator.network import NEVER, Network, departures, is_cut, travel
+from simulator.network import NEVER, Network, Times, departures, is_cut, travel
 from simulator.random_streams import Draw
 
+Members = NDArray[np.int64]
 FEW, MANY = 128, 8192
 """For how many messages times on the way are drawn at once, first and later."""
 
@@ -19,48 +21,47 @@ class Transport:
 
     network: Network
     draw: Draw
-    nodes: list[int]
+    nodes: Members
     """The node of each member."""
     drawn: int = 0
     """For how many messages times were drawn; how many of those in the lists are used."""
     used: int = 0
-    first: list[int] = field(default_factory=list)
-    second: list[int] = field(default_factory=list)
+    first: Times = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    second: Times = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
-def arrivals(t: Transport, node: int, to: list[int], now: int) -> dict[int, list[int]]:
-    """The members that one more message from a node reaches, by time."""
-    first, second = _times(t, len(to))
-    found: dict[int, list[int]] = {}
+def arrivals(t: Transport, node: int, to: Members, now: int) -> list[Times]:
+    """When one more message from a node reaches each of `to`, or `NEVER`; and once more, if copies can arrive."""
+    found = _times(t, len(to))
+    leave: int | Times = now
     if t.network.partitions and is_cut(t.network, now):
-        leave = departures(t.network, node, np.array([t.nodes[m] for m in to], dtype=np.int64), now).tolist()
-        for times in (first, second):
-            for receiver, start, time in zip(to, leave, times):
-                if start != NEVER != time:
-                    found.setdefault(start + time, []).append(receiver)
-        return found
-    for receiver, time in zip(to, first):
-        at = found.get(time)
-        if at is None:
-            found[time] = [receiver]
-        else:
-            at.append(receiver)
-    if t.network.duplicates:
-        for receiver, time in zip(to, second):
-            found.setdefault(time, []).append(receiver)
+        leave = departures(t.network, node, t.nodes[to], now)
+    return [np.where((times != NEVER) & (leave != NEVER), leave + times, NEVER) for times in found]
+
+
+def by_time(to: Members, arriving: list[Times]) -> dict[int, list[int]]:
+    """Who is reached, by time."""
+    found: dict[int, list[int]] = {}
+    for times in arriving:
+        for receiver, time in zip(to.tolist(), times.tolist()):
+            at = found.get(time)
+            if at is None:
+                found[time] = [receiver]
+            else:
+                at.append(receiver)
     found.pop(NEVER, None)
-    return {now + time: receivers for time, receivers in found.items()}
+    return found
 
 
-def _times(t: Transport, count: int) -> tuple[list[int], list[int]]:
+def _times(t: Transport, count: int) -> list[Times]:
     """How long the next messages are on the way, and their copies if there can be any."""
     while len(t.first) - t.used < count:
         end = t.drawn + min(max(count, t.drawn, FEW), MANY)
         first, second = travel(t.network, t.draw, np.arange(t.drawn, end))
-        t.first = t.first[t.used :] + first.tolist()
+        t.first = np.concatenate([t.first[t.used :], first])
         if t.network.duplicates:
-            t.second = t.second[t.used :] + second.tolist()
+            t.second = np.concatenate([t.second[t.used :], second])
         t.drawn, t.used = end, 0
     part = slice(t.used, t.used + count)
     t.used += count
-    return t.first[part], t.second[part]
+    return [t.first[part], t.second[part]] if t.network.duplicates else [t.first[part]]
