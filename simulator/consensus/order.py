@@ -20,7 +20,6 @@ from simulator.consensus.messages import (
 )
 from simulator.consensus.state import RESEND, VIEW, Effects, Replica, Slot, arm, everyone
 
-
 SENDER = attrgetter("sender")
 
 
