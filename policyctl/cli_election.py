@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import click
 
 from policyctl.cli import Sections, commands, jobs_option
-from policyctl.exit_codes import ERRORS, OK, UNKNOWN
+from policyctl.exit_codes import ERRORS, OK, REFUTED, UNKNOWN
 from policyctl.files import write_atomically
 from policyctl.in_processes import in_processes
 from policyctl.output import own_paint, write_out
@@ -301,6 +301,47 @@ def verify(board: Path, wanted: str | None, receipts: tuple[str, ...], kept: str
         return ERRORS
     write_out(render_report(str(board), election, paint))
     return OK if report.decided else UNKNOWN
+
+
+@election_group.command(short_help="What a policy makes of a result.")
+@_board
+@click.argument("policy", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
+@click.option("--param", "params", multiple=True, metavar="NAME=NUMBER", help="A parameter of the policy (repeated).")
+@jobs_option
+@clear_errors
+def result(board: Path, policy: str, params: tuple[str, ...], jobs: int) -> int:
+    """Check BULLETIN, and say what becomes of the proposal: its totals are put to `close_voting` of POLICY, in the
+    reference interpreter. Exits with 0 if it is approved and with 3 if it is defeated.
+
+    \b
+    Examples:
+      policyctl election result bulletin.json specs/mvg/governance.policy --param QUORUM=300
+    """
+    from policyctl.election_outcome import outcome
+    from policyctl.loading import program_of
+    from policydsl.interp import UnfitError
+    from voting.faults import Code, refuse
+
+    _, election = _replayed(board, jobs)
+    if election.result is None:
+        raise refuse(Code.STAGE, str(board), f"the election is {election.stage}; there is no result yet")
+    program = program_of(policy)
+    if program is None:
+        return ERRORS
+    try:
+        stage = outcome(program.system, election.result.yes, election.result.no, dict(_number(p) for p in params))
+    except UnfitError as error:
+        raise click.UsageError(str(error)) from None
+    write_out("yes {yes} · no {no} · abstain {abstain}".format(**election.result.model_dump()) + f": {stage}\n")
+    return OK if stage == "Approved" else REFUTED
+
+
+def _number(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    try:
+        return name, int(number)
+    except ValueError:
+        raise click.UsageError(f"`{text}` is not a parameter with a number, like QUORUM=300") from None
 
 
 def _replayed(board: Path, jobs: int = 1) -> tuple[list[Entry], Election]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import stat
 import sys
@@ -14,6 +15,10 @@ from elections import CHOICES, Held, whole
 from policyctl.cli import run
 from policyctl.cli_election import CHUNK, in_parallel
 from policyctl.election_files import read_post
+from policyctl.election_outcome import outcome
+from policyctl.loading import program_of
+from policydsl.interp import Request, initial, step
+from policydsl.trace import Cell
 from voting.ballots import Choice, faults_of
 from voting.board import read_board
 from voting.faults import Code
@@ -228,3 +233,54 @@ def test_every_code_is_explained() -> None:
     text = (Path(__file__).parent.parent / "docs" / "election.md").read_text(encoding="utf-8")
     table = text.partition("| Code | |")[2].partition("\n\n")[0]
     assert [c for c in Code if f"`{c}`" not in table] == []
+
+
+GOVERNANCE = Path(__file__).parent.parent / "specs" / "mvg" / "governance.policy"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "stage"),
+    [("", 3, "Defeated"), ("--param QUORUM=221", 3, "Defeated"), ("--param QUORUM=220", 0, "Approved")],
+)
+def test_the_policy_says_what_becomes_of_a_result(say: Say, options: str, code: int, stage: str) -> None:
+    Path("b.json").write_bytes(whole().board)
+    assert say(f"result b.json {GOVERNANCE} {options}") == (code, f"yes 120 · no 100 · abstain 100: {stage}\n")
+
+
+def test_a_tie_is_defeated(say: Say) -> None:
+    Path("b.json").write_bytes(whole({"bob": Choice.NO, "carol": Choice.YES}).board)
+    assert say(f"result b.json {GOVERNANCE} --param QUORUM=1") == (3, "yes 100 · no 100 · abstain 0: Defeated\n")
+
+
+def test_a_result_is_asked_of_a_board_that_has_one_and_a_policy_that_votes(say: Say) -> None:
+    Path("open.json").write_bytes(Held().open().cast(CHOICES).board)
+    code, text = say(f"result open.json {GOVERNANCE}")
+    assert (code, "there is no result yet [stage]" in text) == (1, True)
+    Path("b.json").write_bytes(whole().board.replace(b'"abstain":100', b'"abstain":300'))
+    code, text = say(f"result b.json {GOVERNANCE}")
+    assert (code, "[chain]" in text) == (1, True)
+    Path("b.json").write_bytes(whole().board)
+    code, text = say(f"result b.json {GOVERNANCE.parent / 'reputation.policy'}")
+    assert (code, "has no action `close_voting`" in text) == (2, True)
+    for param in ("QUORUM=0", "QUORUM=x", "QUORUM", "NOTHING=1"):
+        assert say(f"result b.json {GOVERNANCE} --param {param}")[0] == 2
+
+
+@pytest.mark.parametrize("votes", itertools.product(("yes", "no", None), repeat=3), ids=str)
+def test_totals_are_judged_as_the_votes_themselves(votes: tuple[str | None, ...]) -> None:
+    """A proposal on which everybody votes in the open ends as one whose totals come from an election."""
+    program = program_of(str(GOVERNANCE))
+    assert program is not None
+    weights = {"alice": 120, "bob": 180, "carol": 60}
+    held = {("p", b): w for b, w in weights.items()}
+    start = [Cell("stage", ("p",), "VotingOpen"), Cell("vote_end", ("p",), 10)]
+    state = initial(program.system, {}, [*start, *(Cell("snapshot", k, w) for k, w in held.items())])
+    for name, vote in zip(weights, votes):
+        if vote is not None:
+            inputs = {"principal": name, "proposal": "p", "support": vote == "yes", "now": 5}
+            done = step(program.system, state, Request("vote", inputs))
+            assert done.decision.effect == "allow"
+            state = done.state
+    state = step(program.system, state, Request("close_voting", {"proposal": "p", "now": 11})).state
+    yes, no = (sum(w for w, v in zip(weights.values(), votes) if v == side) for side in ("yes", "no"))
+    assert outcome(program.system, yes, no, {}) == state.read("stage", ("p",))
