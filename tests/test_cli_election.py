@@ -266,7 +266,7 @@ def test_a_result_is_asked_of_a_board_that_has_one_and_a_policy_that_votes(say: 
         assert say(f"result b.json {GOVERNANCE} --param {param}")[0] == 2
 
 
-@pytest.mark.parametrize("votes", itertools.product(("yes", "no", None), repeat=3), ids=str)
+@pytest.mark.parametrize("votes", list(itertools.product(("yes", "no", None), repeat=3)), ids=str)
 def test_totals_are_judged_as_the_votes_themselves(votes: tuple[str | None, ...]) -> None:
     """A proposal on which everybody votes in the open ends as one whose totals come from an election."""
     program = program_of(str(GOVERNANCE))
