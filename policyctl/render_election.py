@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from policyctl.paint import Paint
 from voting.election import Election, Stage
+from voting.exposure import given_away
 
 MOST_FAULTS = 20
+MOST_NAMES = 5
 
 
 def render_faults(board: str, faults: Sequence[str], paint: Paint) -> str:
@@ -47,4 +49,14 @@ def _facts(election: Election) -> list[tuple[str, str]]:
     if election.result is not None:
         result = election.result
         facts.append(("result", f"yes {result.yes} · no {result.no} · abstain {result.abstain}"))
+        weights = {name: election.roll[name].weight for name in election.ballots}
+        exposed = given_away(weights, result.yes, result.no)
+        if exposed:
+            facts.append(("exposed", f"the weights and this result give away how {_some(list(exposed))} voted"))
     return facts
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    shown = [*names[:MOST_NAMES], *more]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -151,6 +151,12 @@ def test_missing_values(column: str, value: str | None) -> None:
         vote_of({**vote(), column: value}, "line 7")
 
 
+@pytest.mark.parametrize("column", ["proposal_id", "voter"])
+def test_names_do_not_write_on_the_screen(column: str) -> None:
+    with pytest.raises(RefusedError, match="printable"):
+        vote_of({**vote(), column: "a\x1b[2J"}, "line 7")
+
+
 def test_nobody_votes_twice() -> None:
     votes = [(f"line {n}", vote_of(vote(voter=v), "")) for n, v in enumerate("abab", 2)]
     with pytest.raises(RefusedError) as caught:

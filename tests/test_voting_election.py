@@ -58,7 +58,7 @@ def test_an_election() -> None:
     assert verify(held.board).decided
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.integers(1, 1000), st.sampled_from(Choice)), min_size=1)
 )

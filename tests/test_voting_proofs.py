@@ -122,6 +122,21 @@ def simulated(cipher: Cipher, value: int, proof: Proof) -> tuple[Point, Point]:
     )
 
 
+@pytest.mark.parametrize("value", [2, 3])
+def test_more_proofs_do_not_make_more_values(value: int) -> None:
+    """Who proves "0 or 1 or 2" says the truth about 2, and is refused all the same."""
+    chance, nonce = chance_from("more"), 99
+    cipher = encrypt(KEY, value, nonce)
+    pretended = [Proof(random_scalar(chance), random_scalar(chance)) for _ in range(value)]
+    commitments = [simulated(cipher, v, p) for v, p in enumerate(pretended)]
+    commitments.append((base_times(7), times(7, KEY)))
+    whole = scalar_of("x", CONTEXT, KEY, cipher.nonce, cipher.masked, *(c for pair in commitments for c in pair))
+    challenge = (whole - sum(p.challenge for p in pretended)) % ORDER
+    genuine = Proof(challenge, (7 + challenge * nonce) % ORDER)
+    assert simulated(cipher, value, genuine) == commitments[-1]
+    assert not shows_bit([*pretended, genuine], "x", CONTEXT, KEY, cipher)
+
+
 def test_weak_fiat_shamir_would_be_forged() -> None:
     """Where the challenge leaves out the ciphertext, a prover makes up the rest first and then chooses the ciphertext
     to fit (Bernhard, Pereira, Warinschi 2012, section 3). Here that gives a number that is no bit, with a proof of

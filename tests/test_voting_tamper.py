@@ -217,6 +217,13 @@ def test_no_value_is_too_odd_to_be_refused(field: tuple[int, tuple[Any, ...]], v
         assert verify(instead(held().posts, number, resigned(post, body=body))).faults
 
 
+def test_what_is_said_of_a_field_does_not_write_on_the_screen() -> None:
+    post = held().posts[0]
+    [fault] = verify(instead(held().posts, 0, resigned(post, body={**post.body, "\x1b[2J\u202e": 1}))).faults
+    assert fault.place == "entry 1 (manifest of clerk), \x1b[2J\u202e"
+    assert str(fault).startswith("entry 1 (manifest of clerk), ?[2J?: ")
+
+
 @pytest.mark.parametrize("end", ["", "\n\n", "\r\n", " \n", "\n{}", "\ufeff\n"])
 def test_there_is_one_way_to_end(end: str) -> None:
     with pytest.raises(RefusedError):

@@ -37,7 +37,9 @@ class Fault:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text} [{self.code}]" if self.place else f"{self.text} [{self.code}]"
+        shown = f"{self.place}: {self.text} [{self.code}]" if self.place else f"{self.text} [{self.code}]"
+        # A place may name a field that somebody made up, and what goes to a terminal must not move its cursor.
+        return "".join(c if c.isprintable() else "?" for c in shown)
 
 
 class RefusedError(Exception):

@@ -65,6 +65,7 @@ def prove_bit(
 
 
 def shows_bit(proofs: Sequence[Proof], label: str, context: bytes, key: Point, cipher: Cipher) -> bool:
+    # SOUND: a third proof would be one that this may also be 2.
     if len(proofs) != 2:
         return False
     commitments = [_bit_commitments(p, key, cipher, value) for value, p in enumerate(proofs)]

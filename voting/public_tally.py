@@ -65,6 +65,9 @@ def vote_of(row: Mapping[str, str | None], place: str) -> Vote:
     if missing:
         raise refuse(Code.SHAPE, place, f"there is no {missing[0]}")
     proposal, voter, power, choice = (value or "" for value in values)
+    # They are printed, and must not move a cursor.
+    if not (proposal.isprintable() and voter.isprintable()):
+        raise refuse(Code.SHAPE, place, "names are printable characters")
     return Vote(proposal, voter, power_of(power, place), _shares(choice, place))
 
 
