@@ -206,6 +206,7 @@ def run(arguments: list[str]) -> int:
         cli_log,
         cli_more,
         cli_proofs,
+        cli_reputation,
         cli_serve,
         cli_simulate,
         cli_sweep,

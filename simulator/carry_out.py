@@ -196,4 +196,6 @@ def _go_on(folder: Path, header: Header, engine: Engine, history: History, told:
         if keep_state and (not going or engine.tick == total or (every and engine.tick % every == 0)):
             record.checkpoint(folder, engine.tick, engine, history)
     done = replace(header, done=engine.tick, final=engine.digest())
+    scores: Callable[[], Mapping[str, Any] | None] = getattr(engine, "reputation", lambda: None)
+    record.write_scores(folder, scores())
     return record.finish(folder, done, history, compliance(engine))

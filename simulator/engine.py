@@ -12,10 +12,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from runtime.bundle import BundleError, Policy
+from runtime.scores import FORMAT
 from simulator import hindsight, sabotage, second_opinion
 from simulator import team as agents
 from simulator.agents.auditor import Desk
@@ -270,6 +272,14 @@ class Engine:
         """How the rules were kept, as the Auditor sees it."""
         team, gateway = self.state.team, self.gateway
         return report(team.auditor, team.enforcer, gateway.tallies, gateway.reason, self.proofs, self.state.log)
+
+    def reputation(self) -> dict[str, Any] | None:
+        """What the Reputation Tracker has published, and the scores of its last epoch, as far as there is any."""
+        tracker = self.state.team.tracker
+        if tracker is None or not tracker.roots:
+            return None
+        scores = {str(bot): score for bot, score in enumerate(tracker.scores.tolist())}
+        return {"format": FORMAT, "epoch": len(tracker.roots), "scores": scores, "roots": list(tracker.roots)}
 
     def digest(self) -> str:
         """Equal exactly for equal states."""

@@ -10,6 +10,7 @@ can be read, and the run goes on from its last checkpoint.
     happenings.jsonl  what people should be able to read afterwards
     summary.json      the metrics
     compliance.json   the Auditor's report, if there is an Auditor
+    reputation.json   the scores of the last epoch and the roots of all, if there is a Reputation Tracker
     checkpoints/      a state of the engine each, with what was recorded until then
     report.html, plots/
 """
@@ -37,6 +38,7 @@ from simulator.scenario import Scenario, ScenarioError, from_data, to_data
 FORMAT = "policyctl.run/1"
 HEADER = "run.json"
 COMPLIANCE = "compliance.json"
+SCORES = "reputation.json"
 CHECKPOINTS = "checkpoints"
 
 
@@ -223,6 +225,12 @@ def finish(folder: Path, header: Header, history: History, compliance: Complianc
     write_header(folder, header)
     decided = np.array(history.decided, dtype=np.int64).reshape(-1, 3)
     return Record(folder, header, history.columns, decided, history.happenings, figures, compliance)
+
+
+def write_scores(folder: Path, scores: Mapping[str, Any] | None) -> None:
+    """The reputations of the last epoch and the roots of all, if a Reputation Tracker took part."""
+    if scores is not None:
+        write_text(folder / SCORES, f"{json.dumps(scores)}\n")
 
 
 def read(folder: Path) -> Record:

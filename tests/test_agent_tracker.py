@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.merkle import inclusion_proof, leaf_hash, verify_inclusion
+from runtime.scores import Statement, check
 from simulator.agents.base import Name
-from simulator.agents.reputation_tracker import MIDDLE, PROFILES, Tracker, deserves, leaf, root
+from simulator.agents.reputation_tracker import MIDDLE, PROFILES, Tracker, deserves, scores_of
 from simulator.agents.trust import ANCHOR, eigen_trust, standing
 from simulator.observe import FADE, HALF_LIFE, Observed, observed
 from tests.twins import course
@@ -105,11 +105,24 @@ def test_standing_is_an_order(values: list[float]) -> None:
 
 def test_a_root_shows_what_each_bot_has() -> None:
     scores = np.array([100, 250, 0, 999, 7])
-    leaves = [leaf_hash(leaf(bot, score)) for bot, score in enumerate(scores.tolist())]
-    proof = inclusion_proof(leaves, 3)
-    assert verify_inclusion(leaves[3], 3, 5, proof, bytes.fromhex(root(scores)))
-    assert not verify_inclusion(leaf_hash(leaf(3, 1000)), 3, 5, proof, bytes.fromhex(root(scores)))
-    assert root(scores) != root(scores[::-1])
+    found = scores_of(scores, 2)
+    for bot, score in [("3", 999), ("5", None)]:
+        assert check(found.prove(bot), found.root) == Statement(2, bot, score)
+    assert scores_of(scores[::-1], 2).root != found.root
+
+
+def test_the_roots_of_a_run_are_of_its_reputations() -> None:
+    run = course("security_attack")
+    tracker = run.engine.state.team.tracker
+    assert tracker is not None
+    assert len(tracker.scores) == run.engine.state.world.members
+    assert tracker.roots[-1] == scores_of(tracker.scores, len(tracker.roots)).root.hex()
+    assert run.engine.reputation() == {
+        "format": "policyctl.reputation/1",
+        "epoch": len(tracker.roots),
+        "scores": {str(bot): score for bot, score in enumerate(tracker.scores.tolist())},
+        "roots": tracker.roots,
+    }
 
 
 def test_reputations_tell_attackers_from_others() -> None:

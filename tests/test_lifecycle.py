@@ -14,7 +14,7 @@ from policydsl.load import load
 from policydsl.run_tests import run_test
 from policydsl.trace import Trace
 from verifier.verdict import Refuted
-from verifier.verify import Settings, verify
+from verifier.verify import Settings, verify_with_proofs
 
 ROOT = Path(__file__).parent.parent
 LIFECYCLE, GOVERNANCE = "specs/mvg/lifecycle.policy", "specs/mvg/governance.policy"
@@ -202,7 +202,8 @@ def test_a_flaw_is_found_by_trying(file: str, was: str, now: str, name: str) -> 
 def test_a_flaw_is_refuted(file: str, was: str, now: str, name: str) -> None:
     flawed = with_flaw(file, was, now)
     settings = Settings(only=frozenset({name}), vacuity=False, proofs=False)
-    [outcome] = [o for o in verify(flawed.system, settings, runs=runs(flawed)).outcomes if o.property.name == name]
+    verification, _ = verify_with_proofs(flawed.system, settings, runs=runs(flawed))
+    [outcome] = [o for o in verification.outcomes if o.property.name == name]
     assert isinstance(outcome.verdict, Refuted)
     assert replay(flawed.system, outcome.verdict.trace) == start_faults(flawed.system, outcome.verdict.trace) == []
 

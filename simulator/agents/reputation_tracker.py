@@ -1,8 +1,8 @@
 """The Reputation Tracker: what a gateway observes of bots becomes a score for each, and a root over all scores.
 
 At the end of each epoch it works out what every member deserves, in one of two profiles of weights, and asks for a
-change of its reputation towards it. The policy bounds each change and lets nobody score himself. Against the Merkle
-root anybody can later prove a reputation.
+change of its reputation towards it. The policy bounds each change and lets nobody score himself. Against the root of
+an epoch anybody can later prove a reputation, or that somebody has none (`runtime/scores.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.merkle import leaf_hash, root_of
+from runtime.scores import Scores
 from simulator.agents.base import Request, View
 from simulator.agents.trust import eigen_trust, standing
 from simulator.observe import Observed
@@ -47,7 +47,9 @@ class Tracker:
     epoch: int = 50
     """Ticks."""
     roots: list[str] = field(default_factory=list)
-    """The Merkle root over all reputations, for each epoch."""
+    """The root over all reputations, for each epoch. The first epoch is number 1."""
+    scores: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """The reputations that the last root is of."""
     held_against: dict[int, float] = field(default_factory=dict)
     """What other agents asked to be held against bots, in points of security."""
 
@@ -66,7 +68,8 @@ def tick(state: Tracker, view: View) -> None:
     change = np.clip((deserved - reputation) // 2, -FALL, RISE)
     worth = np.flatnonzero(np.abs(change) >= WORTH)
     scored = view.ask("score", about=members[worth], change=change[worth])
-    state.roots.append(root(view.gateway.read("reputation")[: view.members]))
+    state.scores = view.gateway.read("reputation")[: view.members].astype(np.int64)
+    state.roots.append(scores_of(state.scores, len(state.roots) + 1).root.hex())
     for bot in list(state.held_against):
         state.held_against[bot] *= GRUDGE
     if scored.count:
@@ -109,14 +112,9 @@ def _parts(state: Tracker, observed: Observed, members: int) -> tuple[Floats, Fl
     return security, participation, quality, community
 
 
-def root(reputation: NDArray[np.int64]) -> str:
-    """The Merkle root over all reputations: a leaf for each bot, in the order of their numbers."""
-    return root_of([leaf_hash(leaf(bot, score)) for bot, score in enumerate(reputation.tolist())]).hex()
-
-
-def leaf(bot: int, score: int) -> bytes:
-    """What the tree has for a bot."""
-    return f"{bot}:{score}".encode()
+def scores_of(reputation: NDArray[np.int64], epoch: int) -> Scores:
+    """The reputations at the end of an epoch, by the numbers of the bots."""
+    return Scores({str(bot): score for bot, score in enumerate(reputation.tolist())}, epoch)
 
 
 def _listen(state: Tracker, view: View) -> None:
