@@ -115,4 +115,4 @@ def test_the_scores_in_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert "no number for each bot" in printed(capsys, "root", str(store), "--variable", "rank", code=1)
         assert enforcer.decide("level").allowed
         assert enforcer.decide("raise", principal="rita").allowed
-        assert printed(capsys, "root", str(store)) == Scores({"rita": 62}).root.hex()
+        assert printed(capsys, "root", str(store)) == Scores({"alice": 50, "bob": 50, "rita": 62}).root.hex()

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from dashboard import ROOT, SPECS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policyctl.cli import run
@@ -220,6 +220,7 @@ def apart(layout: Layout, things: list[tuple[Point, Extent]]) -> None:
         assert p.y + e.height / 2 <= layout.height + 0.2
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_nothing_is_drawn_over_anything_else(data: st.DataObject) -> None:
     names = [f"s{i}" for i in range(data.draw(st.integers(2, 9)))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from policydsl.interp import replay, start_faults, violated
 from policydsl.load import load
 from policydsl.run_tests import run_test
 from policydsl.trace import Trace
+from tests.test_mutants import SETTINGS
 from verifier.verdict import Refuted
-from verifier.verify import Settings, verify_with_proofs
+from verifier.verify import verify_with_proofs
 
 ROOT = Path(__file__).parent.parent
 LIFECYCLE, GOVERNANCE = "specs/mvg/lifecycle.policy", "specs/mvg/governance.policy"
@@ -201,7 +203,7 @@ def test_a_flaw_is_found_by_trying(file: str, was: str, now: str, name: str) -> 
 @NAMED
 def test_a_flaw_is_refuted(file: str, was: str, now: str, name: str) -> None:
     flawed = with_flaw(file, was, now)
-    settings = Settings(only=frozenset({name}), vacuity=False, proofs=False)
+    settings = replace(SETTINGS, only=frozenset({name}), proofs=False)
     verification, _ = verify_with_proofs(flawed.system, settings, runs=runs(flawed))
     [outcome] = [o for o in verification.outcomes if o.property.name == name]
     assert isinstance(outcome.verdict, Refuted)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policydsl.core.expr import number
@@ -40,6 +40,7 @@ def bits(at: bytes) -> str:
 # The tree.
 
 
+@settings(deadline=None)
 @given(SCORES)
 def test_the_root_is_the_one_of_the_definition(scores: dict[str, int]) -> None:
     values = {n: str(s).encode() for n, s in scores.items()}
@@ -70,6 +71,7 @@ def test_places_that_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
 # What is so can be shown.
 
 
+@settings(deadline=None)
 @given(SCORES, st.lists(NAMES), st.integers(0, 9))
 def test_everybody_can_be_shown(scores: dict[str, int], others: list[str], epoch: int) -> None:
     found = Scores(scores, epoch)
@@ -84,6 +86,7 @@ def test_the_empty_epoch() -> None:
     assert nobody.prove("alice").proof == Proof(())
 
 
+@settings(deadline=None)
 @given(SCORES, st.data())
 def test_any_other_scores_have_another_root(scores: dict[str, int], data: st.DataObject) -> None:
     other = data.draw(SCORES)
@@ -94,6 +97,7 @@ def test_any_other_scores_have_another_root(scores: dict[str, int], data: st.Dat
 # What is not so cannot.
 
 
+@settings(deadline=None)
 @given(SCORES.filter(bool), st.data())
 def test_no_tampering_goes_unnoticed(scores: dict[str, int], data: st.DataObject) -> None:
     """Any other character anywhere in the text: it is refused, or what it says is so, all the same."""
@@ -110,6 +114,7 @@ def test_no_tampering_goes_unnoticed(scores: dict[str, int], data: st.DataObject
     assert json.loads(changed) == json.loads(text) or said.score is None
 
 
+@settings(deadline=None)
 @given(SCORES.filter(bool), st.data())
 def test_no_part_can_be_exchanged(scores: dict[str, int], data: st.DataObject) -> None:
     found = Scores(scores, 3)
@@ -159,6 +164,7 @@ LEAVES = st.builds(lambda n, v: leaf(str(n), str(v).encode()), st.integers(0, 5)
 TREES = st.recursive(LEAVES, lambda below: st.tuples(below, below), max_leaves=12)
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_no_tree_has_two_answers(tree: object) -> None:
     """Whatever somebody puts wherever he wants: all that can be shown of a name is one thing."""
