@@ -14,8 +14,8 @@ from policyctl.output import own_paint, write_out
 
 _epoch = click.option("--epoch", type=click.IntRange(min=0), help="Which epoch it is, if SCORES does not say.")
 _variable = click.option("--variable", default="reputation", show_default=True, help="Where a store has them.")
-_HELP = """SCORES is the directory of a recorded run, the store of an enforcer (an SQLite file or a URL of PostgreSQL), or a
-    table: JSON such as `{"epoch": 3, "scores": {"alice": 112}}`, or CSV with the columns `bot` and `score`."""
+_HELP = """SCORES is the directory of a recorded run, the store of an enforcer (an SQLite file or a URL of PostgreSQL),
+    or a table: JSON such as `{"epoch": 3, "scores": {"alice": 112}}`, or CSV with the columns `bot` and `score`."""
 
 
 @commands.group("reputation", cls=Sections, short_help="Prove what score a bot has, or that it has none.")
