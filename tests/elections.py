@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +14,10 @@ from voting import acts
 from voting.ballots import Choice
 from voting.board import write_board
 from voting.election import Election, accept
-from voting.group import Chance
+from voting.group import ORDER, Chance, base_times, scalar_to_bytes
 from voting.keys import Secret
-from voting.posts import Body, Envelope, Person, Trustee, Voter, signed_text
+from voting.posts import Body, Deal, Envelope, Person, Sealed, Trustee, Voter, signed_text
+from voting.trustees import make_deal
 
 TRUSTEES = ("rita", "sam", "tess")
 WEIGHTS = {"alice": 120, "bob": 100, "carol": 100, "dave": 70}
@@ -128,3 +131,47 @@ def resigned(post: Envelope, body: dict[str, Any]) -> Envelope:
 def instead(posts: list[Envelope], number: int, post: Envelope) -> bytes:
     """The board with another post in the place of this one, and all hashes made anew."""
     return write_board([*posts[:number], post, *posts[number + 1 :]])
+
+
+def cheated(held: Held, dealer: str, victim: str) -> Deal:
+    """A deal that is right for everybody but the victim."""
+    deal = make_deal(held.chance, held.election.ceremony, dealer, secret_of(dealer))
+    number = held.election.ceremony.index(victim) - 1
+    sealed = deal.shares[number]
+    wrong = Sealed.model_construct(nonce=sealed.nonce, proof=sealed.proof, masked=(sealed.masked + 1) % ORDER)
+    return deal.model_copy(update={"shares": [wrong if i == number else s for i, s in enumerate(deal.shares)]})
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path
+
+
+def other(value: Any) -> Any:
+    """Something else of the same form: another name, number, element or multiple."""
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, bytes):
+        return bytes([value[0] ^ 1]) + value[1:]
+    if len(value) != 64:
+        return value[:-1] + ("x" if value[-1] != "x" else "y")
+    number = int.from_bytes(bytes.fromhex(value), "little")
+    return scalar_to_bytes(number + 1).hex() if number < ORDER else base_times(number).hex()
+
+
+def changed(post: Envelope, path: tuple[Any, ...]) -> dict[str, Any]:
+    """The body of `post` with something else there."""
+    said = json.loads(json.dumps(post.body))
+    inner = functools.reduce(lambda found, key: found[key], path[:-1], said)
+    inner[path[-1]] = other(inner[path[-1]])
+    assert said != post.body
+    return said
+
+
+@functools.cache
+def fields() -> list[tuple[int, tuple[Any, ...]]]:
+    """Every field of a whole election: the number of the post, and the way to it."""
+    return [(number, path) for number, post in enumerate(whole().posts) for path in leaves(post.body)]

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from policyctl.cli import run
@@ -76,6 +76,7 @@ def test_a_vote_too_few_or_too_many_does_not_come_out(counts: dict[str, Count]) 
     assert 19_000 < noticed < 19_970
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**24), min_size=1, max_size=60), st.randoms())
 def test_a_sum_of_floats_in_any_order_is_as_published(units: list[int], random: object) -> None:
     texts = [f"{n // 10**12}.{n % 10**12:012}" for n in units]
@@ -87,6 +88,7 @@ def test_a_sum_of_floats_in_any_order_is_as_published(units: list[int], random: 
     assert agreement(counted, Published(Fraction(repr(floats)))) is not Agreement.DIFFERENT
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 10**24), min_size=1, max_size=60), st.integers(1, 10**9))
 def test_a_sum_that_is_off_by_a_millionth_part_is_not(units: list[int], millionths: int) -> None:
     counted = Count(len(units), len(units), Fraction(sum(units), 10**12))
@@ -94,6 +96,7 @@ def test_a_sum_that_is_off_by_a_millionth_part_is_not(units: list[int], milliont
     assert agreement(counted, Published(off)) is Agreement.DIFFERENT
 
 
+@settings(deadline=None)
 @given(st.fractions(0, 10**20) | st.floats(0, 1e300, allow_subnormal=False).map(Fraction))
 def test_the_nearest_binary64_number_is_the_one_that_machines_take(value: Fraction) -> None:
     assume(value == 0 or value > Fraction(1, 10**300))
@@ -107,6 +110,7 @@ def test_ties_and_ends_of_ranges(value: Fraction | int) -> None:
     assert binary64(Fraction(value)) == Fraction(float(value))
 
 
+@settings(deadline=None)
 @given(st.fractions(0, 10**12), st.integers(0, 12))
 def test_decimals(value: Fraction, places: int) -> None:
     with localcontext(prec=60):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from elections import CHOICES, TRUSTEES, Held, chance_from, secret_of, trustee, voter, whole
+from elections import CHOICES, TRUSTEES, Held, chance_from, cheated, secret_of, trustee, voter, whole
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,6 @@ from voting.posts import (
     CipherJson,
     Closing,
     Confirmation,
-    Deal,
     Envelope,
     Manifest,
     Opening,
@@ -411,15 +410,6 @@ def test_nothing_comes_before_the_manifest_and_nothing_after_the_result() -> Non
 
 
 # Trustees
-
-
-def cheated(held: Held, dealer: str, victim: str) -> Deal:
-    """A deal that is right for everybody but the victim."""
-    deal = make_deal(held.chance, held.election.ceremony, dealer, secret_of(dealer))
-    number = held.election.ceremony.index(victim) - 1
-    sealed = deal.shares[number]
-    wrong = Sealed.model_construct(nonce=sealed.nonce, proof=sealed.proof, masked=(sealed.masked + 1) % ORDER)
-    return deal.model_copy(update={"shares": [wrong if i == number else s for i, s in enumerate(deal.shares)]})
 
 
 def test_who_deals_a_wrong_share_is_out_and_the_others_go_on() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voting.ballots import Choice
@@ -19,6 +19,7 @@ def totals(weights: dict[str, int], choices: tuple[Choice, ...]) -> tuple[int, i
     return sum(w for w, c in pairs if c is Choice.YES), sum(w for w, c in pairs if c is Choice.NO)
 
 
+@settings(deadline=None)
 @given(BALLOTS)
 def test_it_is_what_all_possible_ballots_have_in_common(ballots: list[tuple[int, Choice]]) -> None:
     weights = {f"v{n}": weight for n, (weight, _) in enumerate(ballots)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from elections import chance_from
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voting.discrete_log import SmallLogarithms
@@ -60,6 +60,7 @@ def test_a_point_with_a_component_of_small_order_does_not_come_in(name: str) -> 
     assert point_from_bytes(mixed) is None
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32))
 def test_what_comes_in_is_in_the_group(data: bytes) -> None:
     point = point_from_bytes(data)
@@ -85,6 +86,7 @@ def test_numbers_from_the_order_on_do_not(value: int) -> None:
     assert scalar_from_bytes(value.to_bytes(32, "little")) is None
 
 
+@settings(deadline=None)
 @given(numbers, numbers)
 def test_multiples_of_the_generator_are_numbers_modulo_the_order(a: int, b: int) -> None:
     assert plus(base_times(a), base_times(b)) == base_times(a + b)
@@ -98,12 +100,14 @@ def test_the_generator_is_that_of_ed25519() -> None:
     assert total([]) == IDENTITY
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, max_size=5), st.integers(0, 20))
 def test_polynomials(coefficients: list[int], at: int) -> None:
     value = sum(c * at**k for k, c in enumerate(coefficients))
     assert polynomial([base_times(c) for c in coefficients], at) == base_times(value)
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=4), st.sets(st.integers(1, 30), min_size=4, max_size=6))
 def test_as_many_points_as_there_are_coefficients_give_the_secret(coefficients: list[int], places: set[int]) -> None:
     parts = {n: polynomial([base_times(c) for c in coefficients], n) for n in places}
@@ -122,6 +126,7 @@ def test_chance_is_used_whole() -> None:
     assert sizes == [64]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 1)), max_size=8))
 def test_a_weighted_sum_of_ciphertexts_is_one_of_the_weighted_sum(votes: list[tuple[int, int]]) -> None:
     secret, chance = 424242, chance_from("sum")

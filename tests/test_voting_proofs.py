@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from elections import chance_from
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voting.elgamal import Cipher, encrypt
@@ -30,12 +30,14 @@ KEY = base_times(987654321)
 OTHER = base_times(5)
 
 
+@settings(deadline=None)
 @given(secrets, seeds)
 def test_knowledge_is_shown(secret: int, seed: str) -> None:
     proof = prove_knowledge(chance_from(seed), "x", CONTEXT, secret)
     assert shows_knowledge(proof, "x", CONTEXT, base_times(secret))
 
 
+@settings(deadline=None)
 @given(secrets, st.integers(1, ORDER - 1), seeds)
 def test_equality_is_shown(secret: int, base: int, seed: str) -> None:
     proof = prove_equality(chance_from(seed), "x", CONTEXT, secret, base_times(base))
@@ -43,6 +45,7 @@ def test_equality_is_shown(secret: int, base: int, seed: str) -> None:
     assert shows_equality(proof, "x", CONTEXT, public, base_times(base), image)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1), st.integers(1, ORDER - 1), seeds)
 def test_a_bit_is_shown(bit: int, nonce: int, seed: str) -> None:
     cipher = encrypt(KEY, bit, nonce)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from elections import Held, instead, resigned, whole
+from elections import Held, changed, fields, instead, other, resigned, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voting.board import read_board, write_board
 from voting.faults import Code, RefusedError
-from voting.group import ORDER, base_times, scalar_to_bytes
-from voting.posts import Envelope
 from voting.verify import verify
 
 
@@ -75,38 +72,6 @@ def test_a_board_that_was_cut_off_is_not_decided(length: int) -> None:
     posts = held().posts
     assert not verify(write_board(posts[:length])).decided
     assert len(posts) == 16
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(inner, (*path, key))
-    else:
-        yield path
-
-
-def other(value: Any) -> Any:
-    """Something else of the same form: another name, number, element or multiple."""
-    if isinstance(value, int):
-        return value + 1
-    if isinstance(value, bytes):
-        return bytes([value[0] ^ 1]) + value[1:]
-    if len(value) != 64:
-        return value[:-1] + ("x" if value[-1] != "x" else "y")
-    number = int.from_bytes(bytes.fromhex(value), "little")
-    return scalar_to_bytes(number + 1).hex() if number < ORDER else base_times(number).hex()
-
-
-def changed(post: Envelope, path: tuple[Any, ...]) -> dict[str, Any]:
-    said = json.loads(json.dumps(post.body))
-    inner = functools.reduce(lambda found, key: found[key], path[:-1], said)
-    inner[path[-1]] = other(inner[path[-1]])
-    assert said != post.body
-    return said
-
-
-def fields() -> list[tuple[int, tuple[Any, ...]]]:
-    return [(number, path) for number, post in enumerate(whole().posts) for path in leaves(post.body)]
 
 
 FIELDS = fields()
@@ -192,7 +157,7 @@ def test_garbage_is_refused_with_a_code(data: bytes) -> None:
     assert not report.decided
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(lambda t: f"[\n{json.dumps(t)}\n]\n".encode()))
 def test_no_bytes_are_too_odd_to_be_refused(data: bytes) -> None:
     assert not verify(data).decided
