@@ -65,6 +65,10 @@ FLAWS = [
     (GOVERNANCE, "if (ballot[proposal, b] == Yes) == worked[proposal]", "if ballot[proposal, b] == No",
      "voters_answer_for_the_outcome"),
     (GOVERNANCE, "counted[proposal, principal] += 1", f"{SNAPSHOT} := 0", "snapshots_do_not_change"),
+    (GOVERNANCE, "require stage[proposal] == Unwritten", "require true", "written_once"),
+    (GOVERNANCE, "require stage[proposal] == Unwritten", "require true", "proposals_do_not_change"),
+    (GOVERNANCE, "counted[proposal, principal] += 1", "vote_end[proposal] := now", "the_window_does_not_move"),
+    (GOVERNANCE, "executed_at[proposal] := now", "ready_at[proposal] := now", "only_a_vote_schedules"),
     (GOVERNANCE, FINE, FINE.replace("-", "+"), "defeat_never_pays@penalise"),
     (GOVERNANCE, "stage[proposal] := Defeated", "stage[proposal] := Archived", "archived_for_a_reason"),
     (GOVERNANCE, "stage[proposal] := Defeated", "stage[proposal] := Rejected", "lifecycle"),
@@ -153,6 +157,14 @@ test "a change of mind" {
   open_voting(p1)
   vote_for(rita, alice, p1, true)
   vote_for(rita, alice, p1, false)
+}
+
+test "another text" {
+  given alice in Members
+  given bob in Members
+  draft(alice, p1, upgrade)
+  submit(alice, p1)
+  draft(bob, p1, takeover)
 }
 
 test "too late" {
