@@ -71,7 +71,7 @@ def _may(guard: Guard, call: Call) -> bool:
 def _sorts(guard: Guard, policies: Policies, tool: str, path: str) -> Iterator[EntityType]:
     """The sorts of the inputs that are taken from `path`, for calls of `tool`."""
     for entry in guard.mapping.call:
-        way = policies.way(entry.action) if entry.action and entry.names(tool) else None
+        way = policies.way(guard.mapping.named(entry.action)) if entry.action and entry.names(tool) else None
         for name, source in entry.inputs.items() if way else ():
             if way and isinstance(source, From) and source.at in (path, "$user"):
                 below = way.shape.get(name)

@@ -155,10 +155,16 @@ class Mapping(Part):
 
     host: str = ""
     """Whose calls these are."""
+    policy: str = ""
+    """The policy whose actions these are, where a bundle has several."""
     call: tuple[Entry, ...] = Field(default=(), strict=False)
     """What is asked before a call is made."""
     result: tuple[Entry, ...] = Field(default=(), strict=False)
     """What is told when a call has come back."""
+
+    def named(self, action: str) -> str:
+        """The name under which the enforcer knows an action."""
+        return f"{self.policy}.{action}" if self.policy else action
 
 
 def read(text: str, where: str) -> Mapping:

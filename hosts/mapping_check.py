@@ -19,7 +19,7 @@ def check(mapping: Mapping, policies: Policies, where: str) -> None:
         (f"[[{table}]] {number}", text)
         for table, entries in (("call", mapping.call), ("result", mapping.result))
         for number, entry in enumerate(entries, 1)
-        for text in (*_entry(entry, policies), *_paths(entry, table))
+        for text in (*_entry(mapping, entry, policies), *_paths(entry, table))
     ]
     faults += [("[[call]]", text) for text in _unasked(mapping)]
     if faults:
@@ -45,12 +45,14 @@ def _paths(entry: Entry, table: str) -> Iterator[str]:
             yield f"`{path}`: the entry does not say `each`"
 
 
-def _entry(entry: Entry, policies: Policies) -> Iterator[str]:
+def _entry(mapping: Mapping, entry: Entry, policies: Policies) -> Iterator[str]:
     if entry.action is None:
         return
-    way = policies.way(entry.action)
+    way = policies.way(mapping.named(entry.action))
     if way is None:
-        yield f"there is no action `{entry.action}`" + _hint(entry.action, policies.routes)
+        several = [name for name in policies.routes if name.endswith(f".{entry.action}")]
+        hint = f"; there are {', '.join(several)}: say which `policy` it is" if several and not mapping.policy else ""
+        yield f"there is no action `{entry.action}`" + (hint or _hint(entry.action, policies.routes))
         return
     given = {name.partition(".")[0] for name in entry.inputs}
     for name in sorted(way.shape.keys() - given):

@@ -30,7 +30,7 @@ def call_of(body: Any) -> Call:
 
 def host_of(body: Any) -> str:
     """Whose call it is."""
-    return a_text(body.get("host"), "`host`")
+    return a_text(an_object(body, "the body").get("host"), "`host`")
 
 
 def to_json(answer: Answer) -> dict[str, Any]:

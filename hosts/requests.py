@@ -42,7 +42,7 @@ def before(mapping: Mapping, call: Call) -> list[Request]:
     entries = [e for e in mapping.call if _is_about(e, call)]
     if not entries:
         raise UnmappedError("mapping.unmapped", f"no entry of the mapping is about `{call.tool}`")
-    made = _requests(entries, call)
+    made = _requests(mapping, entries, call)
     # SOUND: what is asked for each of none is not asked at all, and so nothing has allowed it.
     if not made and any(e.action is not None for e in entries):
         raise UnmappedError("mapping.nothing", f"there is nothing in `{call.tool}` to ask about")
@@ -51,14 +51,14 @@ def before(mapping: Mapping, call: Call) -> list[Request]:
 
 def after(mapping: Mapping, call: Call) -> list[Request]:
     """What is told about a call that has come back; nothing about most."""
-    return _requests([e for e in mapping.result if _is_about(e, call)], call)
+    return _requests(mapping, [e for e in mapping.result if _is_about(e, call)], call)
 
 
-def _requests(entries: list[Entry], call: Call) -> list[Request]:
+def _requests(mapping: Mapping, entries: list[Entry], call: Call) -> list[Request]:
     made: list[Request] = []
     for entry in entries:
         for each in _all_of(entry.each, call):
-            made += _request(entry, call, each)
+            made += _request(mapping, entry, call, each)
             if len(made) > MOST:
                 raise UnmappedError("mapping.too_many", f"`{call.tool}` would be more than {MOST} requests")
     return made
@@ -94,7 +94,7 @@ def _all_of(each: Each | None, call: Call) -> Iterator[Any]:
         yield value
 
 
-def _request(entry: Entry, call: Call, each: Any) -> list[Request]:
+def _request(mapping: Mapping, entry: Entry, call: Call, each: Any) -> list[Request]:
     if entry.action is None:
         return []
     inputs: dict[str, Any] = {}
@@ -107,7 +107,7 @@ def _request(entry: Entry, call: Call, each: Any) -> list[Request]:
         inputs[name] = _value(name, source, names, call, each)
         if names[0] == "arguments" and source.as_ is None and source.times is None:
             origins[name] = names[1:]
-    return [Request(entry.action, inputs, origins)]
+    return [Request(mapping.named(entry.action), inputs, origins)]
 
 
 def _value(name: str, source: From, names: tuple[str, ...], call: Call, each: Any) -> Any:

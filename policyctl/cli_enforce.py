@@ -150,7 +150,7 @@ def decide(
         from policyctl.serving import Plan
 
         plan = Plan(
-            bundle, (mapping,), state, key, None, _given(given), frozenset(obligations(bundle)), unproved=unproved
+            bundle, (mapping,), state, key, None, given_of(given), frozenset(obligations(bundle)), unproved=unproved
         )
         return decide_call(plan, wanted, format_, own_paint())
     if not isinstance(wanted, dict) or not isinstance(wanted.get("action"), str):
@@ -159,7 +159,7 @@ def decide(
         raise click.ClickException("the `inputs` of the request are a JSON object")
     beside_action = {k: v for k, v in wanted.items() if k not in ("action", "key", "inputs")}
     inputs = {**beside_action, **wanted.get("inputs", {})}
-    cells = _given(given)
+    cells = given_of(given)
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)  # what it would say is part of the answer
     try:
@@ -182,7 +182,7 @@ def _json(file: Any) -> Any:
         raise click.ClickException(f"{file.name}: this is no JSON: {error}") from error
 
 
-def _given(file: Any) -> dict[str, Any] | None:
+def given_of(file: Any) -> dict[str, Any] | None:
     found = _json(file) if file else None
     if found is not None and not isinstance(found, dict):
         raise click.ClickException(f"{file.name}: this is no JSON object of groups and their members")
@@ -225,14 +225,14 @@ def replay_bundle(path: Path, traffic: Path, against: Path | None, given: Any, e
     from runtime.traffic import read_line
 
     if traffic.suffix in SUFFIXES:
-        return _replay_tables(path, traffic, against, _given(given), examples)
+        return _replay_tables(path, traffic, against, given_of(given), examples)
     try:
         # Not `splitlines`: texts in JSON may have other separators of lines in them.
         lines = traffic.read_text(encoding="utf-8").split("\n")
         requests = [r for n, line in enumerate(lines, 1) if line.strip() and (r := read_line(line, n)) is not None]
     except (MalformedError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{traffic}: {error}") from error
-    cells = _given(given)
+    cells = given_of(given)
     found = _decided(path, requests, cells)
     lines = _summary(f"{traffic}: {len(requests):,} requests under {path}", [d for _, d in found])
     if against is None:

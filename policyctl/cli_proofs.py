@@ -26,7 +26,16 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="How many to show of a kind."
 )
 @click.option("--on-evm", type=_file, metavar="ARTIFACT", help="Send the run of TRACE to this contract, too.")
-def replay(what: Path, under: str | None, against: Path | None, given: Any, examples: int, on_evm: Path | None) -> int:
+@click.option("--map", "-m", "mappings", multiple=True, metavar="FILE", help="TRAFFIC is calls of hosts, mapped so.")
+def replay(
+    what: Path,
+    under: str | None,
+    against: Path | None,
+    given: Any,
+    examples: int,
+    on_evm: Path | None,
+    mappings: tuple[str, ...],
+) -> int:
     """Replay the run recorded in TRACE or LOG under POLICY and compare, or decide TRAFFIC under BUNDLE.
 
     A run (`policyctl verify --traces DIR`) and a decision log (see `policyctl log replay`) are compared, every decision
@@ -35,7 +44,8 @@ def replay(what: Path, under: str | None, against: Path | None, given: Any, exam
     Traffic is a file of lines of JSON, `{"action": …, "inputs": {…}, "at": …}`, a decision log, or a Parquet or Arrow
     file with a column `action` and one for each input. What the bundle would decide is counted, from its initial state
     on. With --against, the decisions that another bundle would make otherwise are counted and shown; then the command
-    exits with 3 if there are any.
+    exits with 3 if there are any. With --map, the lines are calls of hosts as `/v1/calls` of `policyctl serve` takes
+    them; `"told": true` marks what had happened already, and `"label"` by what answers are counted.
 
     With --on-evm the requests of TRACE become transactions to the compiled contract ARTIFACT on an EVM in this process
     (the extra `chain`); after each, the answer and every cell that the contract shows are compared with the policy's.
@@ -48,6 +58,7 @@ def replay(what: Path, under: str | None, against: Path | None, given: Any, exam
       policyctl replay run.trace.json my.policy
       policyctl replay decisions.log my.policy
       policyctl replay new.bundle traffic.jsonl --against old.bundle
+      policyctl replay bank.bundle calls.jsonl --map bank.toml
       policyctl replay run.trace.json my.policy --on-evm artifacts/My.json
     """
     if what.is_dir():
@@ -56,6 +67,12 @@ def replay(what: Path, under: str | None, against: Path | None, given: Any, exam
         return replay_run(what)
     if under is None:
         raise click.UsageError("Missing argument 'POLICY|TRAFFIC'.")
+    if _is_bundle(what) and mappings:
+        from policyctl.cli_enforce import given_of, obligations
+        from policyctl.replay_calls import replay_calls, traffic_plan
+
+        plan = traffic_plan(what, mappings, given_of(given), frozenset(obligations(what)))
+        return replay_calls(plan, Path(under), examples)
     if _is_bundle(what):
         from policyctl.cli_enforce import replay_bundle
 
