@@ -11,11 +11,15 @@ pragma solidity ^0.8.24;
 contract Anchor {
     address public immutable OPERATOR;
 
-    /// How many records of a log the latest root covers, and that root; 0 and 0 when there is none.
+    /// How many records of a log the latest root covers, that root, and the block in which it was anchored; all 0 when
+    /// there is none.
     mapping(bytes32 log => uint256) public sizeOf;
     mapping(bytes32 log => bytes32) public rootOf;
+    mapping(bytes32 log => uint256) public blockOf;
 
-    event Anchored(bytes32 indexed log, uint256 indexed size, bytes32 root);
+    /// `previous` is the block of the root before this one, 0 for the first: so all roots of a log are found from the
+    /// latest one backwards, without looking at any block in which there is none.
+    event Anchored(bytes32 indexed log, uint256 indexed size, bytes32 root, uint256 previous);
 
     /// @notice only the operator anchors
     error OnlyTheOperatorAnchors();
@@ -31,9 +35,11 @@ contract Anchor {
         if (msg.sender != OPERATOR) revert OnlyTheOperatorAnchors();
         if (size <= sizeOf[log]) revert SizeMustGrow(sizeOf[log]);
 
+        uint256 previous = blockOf[log];
         sizeOf[log] = size;
         rootOf[log] = root;
+        blockOf[log] = block.number;
 
-        emit Anchored(log, size, root);
+        emit Anchored(log, size, root, previous);
     }
 }

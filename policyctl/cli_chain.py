@@ -320,7 +320,7 @@ def anchor(log: str, directory: Path) -> int:
     if leaves is None:
         return ERRORS
     governance = _open(directory)
-    found, new = anchors.anchor(governance.anchor, governance.found.operator, leaves, governance.found.block)
+    found, new = anchors.anchor(governance.anchor, governance.found.operator, leaves)
     said = "are anchored in" if new else "have been anchored since"
     mark = own_paint()("green", "✓")
     write_out(f"{mark} {log}: {found.size:,} records, root {found.root.hex()[:16]}, {said} block {found.block}, ")
@@ -344,7 +344,7 @@ def check(log: str, directory: Path) -> int:
     if leaves is None:
         return ERRORS
     governance = _open(directory)
-    found = anchors.check(governance.anchor, leaves, governance.found.block)
+    found = anchors.check(governance.anchor, leaves)
     write_out(render_checked(log, found, own_paint()))
     return OK if found.is_whole else ERRORS
 

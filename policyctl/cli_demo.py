@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from policyctl.cli import commands
-from policyctl.cli_simulate import clear_errors, progress
+from policyctl.cli_simulate import clear_errors, parallel_option, progress
 from policyctl.exit_codes import OK, REFUTED
 from policyctl.output import own_paint, write_out
 from policyctl.paint import Paint
@@ -19,23 +20,47 @@ if TYPE_CHECKING:
     from simulator.demonstrations import Seen, Shown
 
 NAMES = ("phishing", "byzantine", "skill")
+INTEGRATION = "integration"
 
 
-@commands.command(short_help="Show an attack, and how the agents meet it.")
-@click.argument("name", type=click.Choice(NAMES), metavar="phishing|byzantine|skill")
+@commands.command(short_help="Show an attack, and how the agents meet it; or everything at once.")
+@click.argument("name", type=click.Choice((*NAMES, INTEGRATION)), metavar="|".join((*NAMES, INTEGRATION)))
 @click.option("--seed", type=click.IntRange(min=0), help="Other chances.")
+@click.option("--fast", is_flag=True, help="integration: shorter phases, a smaller committee.")
+@click.option(
+    "--out", "-o", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="integration: record."
+)
+@click.option(
+    "--in-process", "here", is_flag=True, help="integration: an EVM in this process, even if there is a node."
+)
+@click.option("--install", is_flag=True, help="integration: have npm install a node if there is none.")
+@parallel_option
 @clear_errors
-def demo(name: str, seed: int | None) -> int:
-    """Show one of three demonstrations: each runs with the seven agents, and again without them.
+def demo(name: str, seed: int | None, fast: bool, out: Path | None, here: bool, install: bool, jobs: int) -> int:
+    """Show one of three attacks: each runs with the seven agents, and again without them. Or show everything at once.
 
     \b
-    phishing    a messaging channel carries links that take over who follows them
-    byzantine   three in ten bots turn against the rest
-    skill       a vulnerable skill is submitted
+    phishing     a messaging channel carries links that take over who follows them
+    byzantine    three in ten bots turn against the rest
+    skill        a vulnerable skill is submitted
+    integration  the governance contract on a chain, a thousand bots, the seven agents: normal operation, a security
+                 incident, and governance that improves itself; a record and a page with charts in DIR
 
     Exits with 0 when every step was seen, in order, and the attack got what it was after only without the agents; else
-    with 3.
+    with 3. Of the integration: when every step was seen, and the chain says the same as the simulation.
+
+    \b
+    Examples:
+      policyctl demo phishing
+      policyctl demo integration --fast
+      policyctl demo integration --install --out runs/integration
     """
+    if name == INTEGRATION:
+        from policyctl.cli_integration import integration
+
+        return integration(fast, seed, out, here, install, jobs)
+    if fast or here or install or out is not None:
+        raise click.UsageError(f"--fast, --out, --in-process and --install are for `{INTEGRATION}`")
     from simulator.demonstrations import show
 
     with progress(name, "ticks") as told:

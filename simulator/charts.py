@@ -255,7 +255,7 @@ def _background(axes: Axes, record: Record, ticks: int) -> None:
     for change in record.header.changes:
         if change.tick < ticks:
             axes.axvline(change.tick, color=GREEN, linewidth=0.8, linestyle=":")
-            marks.append((change.tick, "fork"))
+            marks.append((change.tick, "fork" if record.header.parent else "amendment"))
     for at, text in marks:
         axes.annotate(
             text, xy=(at, 1), xycoords=("data", "axes fraction"), xytext=(0, 1), textcoords="offset points",

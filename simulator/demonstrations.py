@@ -183,7 +183,7 @@ def _run(begin: Begin, scenario: Scenario, told: Callable[[int], bool]) -> tuple
     while run.tick < scenario.ticks and told(run.tick):
         ticked = run.step()
         # What was submitted stands before what was noted of it in the same tick, and what came of it behind.
-        history.happenings += _submitted(run)
+        history.happenings += submitted(run)
         history.add(ticked)
         noted = [asdict(h) for h in ticked.happenings]
         history.happenings += _watch(run, noted, ticked.measures, suspects)
@@ -205,7 +205,7 @@ def _last(scenario: Scenario, history: History) -> float:
     return float(100.0 * kept[-50:].sum() / asked[-50:].sum() / before)
 
 
-def _event(engine: Engine, kind: str, text: str, subject: str = "", number: int = -1) -> dict[str, Any]:
+def event_of(engine: Engine, kind: str, text: str, subject: str = "", number: int = -1) -> dict[str, Any]:
     return {
         "tick": engine.tick - 1,
         "now": engine.gateway.now,
@@ -218,12 +218,12 @@ def _event(engine: Engine, kind: str, text: str, subject: str = "", number: int 
     }
 
 
-def _submitted(engine: Engine) -> list[dict[str, Any]]:
+def submitted(engine: Engine) -> list[dict[str, Any]]:
     """The vulnerable skills that were submitted in the last tick."""
     skills = engine.state.world.skills
     new = np.flatnonzero((skills.submitted == engine.tick - 1) & skills.harmful)
     return [
-        _event(engine, "submitted", f"bot {skills.developer[s]} submits skill {s}, which is vulnerable", "skill", s)
+        event_of(engine, "submitted", f"bot {skills.developer[s]} submits skill {s}, which is vulnerable", "skill", s)
         for s in new.tolist()
     ]
 
@@ -236,7 +236,7 @@ def _watch(
     found: list[dict[str, Any]] = []
 
     def note(kind: str, text: str, subject: str = "", number: int = -1) -> None:
-        found.append(_event(engine, kind, text, subject, number))
+        found.append(event_of(engine, kind, text, subject, number))
 
     for event in noted:
         if event["kind"] == "contained" and event["subject"] == "bot":

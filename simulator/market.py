@@ -21,7 +21,8 @@ def submit(scenario: Scenario, world: World, gateway: Gateway, around: Surroundi
     first = len(world.skills.developer)
     numbers = np.arange(first, first + count, dtype=np.int64)
     draw = around.draw
-    harmful = draw("harmful skill").bernoulli(numbers, scenario.skills.malicious)
+    share = scenario.skills.malicious if around.tick >= scenario.skills.malicious_begins else 0.0
+    harmful = draw("harmful skill").bernoulli(numbers, share)
     developers = _developers(world, around, numbers, harmful)
     reserve(gateway, "Skill", first + count)
     world.skills.developer = extended(world.skills.developer, developers)

@@ -161,7 +161,9 @@ class Skills(Checked):
     approval_rate: Share = 0.7
     """The share of submitted skills without a fault that pass the review."""
     malicious: Share = 0.02
-    """The share of submitted skills that are malicious or vulnerable."""
+    """The share of submitted skills that are malicious or vulnerable ..."""
+    malicious_begins: int = Field(default=0, ge=0)
+    """... from this tick on; before it, none is."""
 
 
 class Activity(Checked):

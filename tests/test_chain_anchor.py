@@ -29,7 +29,7 @@ def contract(chain: Chain) -> Contract:
 
 
 def anchor(contract: Contract, leaves: list[bytes]) -> anchors.Anchor:
-    found, new = anchors.anchor(contract, contract.chain.w3.eth.accounts[0], leaves, 0)
+    found, new = anchors.anchor(contract, contract.chain.w3.eth.accounts[0], leaves)
     assert new
     return found
 
@@ -41,7 +41,7 @@ def test_only_the_operator_anchors_and_sizes_only_grow(contract: Contract) -> No
         contract.send(other, "anchor", log, 5, root)
     sent = contract.send(operator, "anchor", log, 5, root)
     assert [(name, dict(values)) for name, values in sent.events] == [
-        ("Anchored", {"log": log, "size": 5, "root": root})
+        ("Anchored", {"log": log, "size": 5, "root": root, "previous": 0})
     ]
     for size in (0, 4, 5):
         with pytest.raises(DeniedError, match=r"^a root that covers as much is there already \(5\)$"):
@@ -58,23 +58,23 @@ def test_only_the_operator_anchors_and_sizes_only_grow(contract: Contract) -> No
 def test_a_log_that_grows_keeps_its_anchors(contract: Contract) -> None:
     first, second = anchor(contract, LEAVES[:7]), anchor(contract, LEAVES[:20])
     assert (first.size, first.root, second.root) == (7, root_of(LEAVES[:7]), root_of(LEAVES[:20]))
-    found = anchors.check(contract, LEAVES, 0)
+    found = anchors.check(contract, LEAVES)
     assert found.is_whole
     assert found.since() == [(0, 7, first), (7, 20, second)]
-    assert anchors.anchor(contract, contract.chain.w3.eth.accounts[0], LEAVES[:20], 0) == (second, False)
+    assert anchors.anchor(contract, contract.chain.w3.eth.accounts[0], LEAVES[:20]) == (second, False)
 
 
 def test_every_change_of_what_is_anchored_shows(contract: Contract) -> None:
     first, second = anchor(contract, LEAVES[:7]), anchor(contract, LEAVES[:20])
     for at in range(1, 25):
         changed = [*LEAVES[:at], leaf_hash(b"forged"), *LEAVES[at + 1 :]]
-        shows = anchors.check(contract, changed, 0).changed
+        shows = anchors.check(contract, changed).changed
         assert shows == (first if at < 7 else second if at < 20 else None), at
-    assert anchors.check(contract, [leaf_hash(b"forged"), *LEAVES[1:]], 0).anchors == ()
+    assert anchors.check(contract, [leaf_hash(b"forged"), *LEAVES[1:]]).anchors == ()
     for cut in range(1, 20):
-        assert anchors.check(contract, LEAVES[:cut], 0).changed == (first if cut < 7 else second)
+        assert anchors.check(contract, LEAVES[:cut]).changed == (first if cut < 7 else second)
     swapped = [*LEAVES[:3], LEAVES[4], LEAVES[3], *LEAVES[5:]]
-    assert anchors.check(contract, swapped, 0).changed == first
+    assert anchors.check(contract, swapped).changed == first
 
 
 def test_a_changed_log_is_not_anchored_anew(contract: Contract) -> None:
@@ -92,8 +92,8 @@ def test_two_histories_of_one_log_cannot_both_be_whole(contract: Contract) -> No
     anchor(contract, LEAVES[:7])
     other = [*LEAVES[:3], leaf_hash(b"other"), *LEAVES[4:20]]
     contract.send(contract.chain.w3.eth.accounts[0], "anchor", LEAVES[0], 20, root_of(other))
-    assert anchors.check(contract, LEAVES, 0).changed is not None
-    assert anchors.check(contract, other, 0).changed is not None
+    assert anchors.check(contract, LEAVES).changed is not None
+    assert anchors.check(contract, other).changed is not None
 
 
 # ---- the commands

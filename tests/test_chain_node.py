@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from chains import DOCUMENT, alike, document, ended, on_chain, prepared
+from chains import DOCUMENT, alike, document, ended, on_chain, prepared, program
 
-from policyctl.chain import node, state
-from policyctl.chain.talk import ChainError, over_http
+from policyctl.chain import anchors, node, state
+from policyctl.chain.contracts import ANCHOR, shipped
+from policyctl.chain.talk import ChainError, deploy, over_http
 from policyctl.main import main
+from runtime.merkle import leaf_hash, root_of
 
 
 @pytest.fixture
@@ -68,3 +70,27 @@ def test_a_node_that_died_is_noticed_and_another_one_begun(
             over_http(second.url)
     finally:
         ended(installed)
+
+
+def test_anchors_of_one_block_are_all_found(tmp_path: Path) -> None:
+    on_chain()
+    started = node.start(program(), 0, tmp_path / "node.log")
+    try:
+        chain = started.chain
+        w3, operator = chain.w3, chain.w3.eth.accounts[0]
+        contract = deploy(chain, shipped().contracts[ANCHOR], operator)
+        leaves = [leaf_hash(bytes([i])) for i in range(30)]
+        anchors.write(contract, operator, leaves[:7])
+        w3.provider.make_request("evm_setAutomine", [False])
+        for size in (9, 12):
+            call = contract.at.functions.anchor(leaves[0], size, root_of(leaves[:size]))
+            call.transact({"from": operator, "gas": 200_000})
+        w3.provider.make_request("evm_mine", [])
+        w3.provider.make_request("evm_setAutomine", [True])
+        anchors.write(contract, operator, leaves)
+        found = anchors.anchors_of(contract, leaves[0])
+        assert [a.size for a in found] == [7, 9, 12, 30]
+        assert found[0].block < found[1].block == found[2].block < found[3].block
+        assert anchors.check(contract, leaves).is_whole
+    finally:
+        started.stop()

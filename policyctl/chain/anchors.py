@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policyctl.chain.talk import ChainError, Contract
-from runtime.merkle import Frontier
+from policyctl.chain.talk import ChainError, Contract, Sent
+from runtime.merkle import Frontier, root_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,30 @@ class Checked:
         return [(first, a.size, a) for first, a in zip(firsts, self.anchors)]
 
 
-def anchors_of(contract: Contract, log: bytes, since: int) -> tuple[Anchor, ...]:
-    """All anchors of the log with this name, from a block on."""
-    block = contract.chain.w3.eth.get_block
-    return tuple(
-        Anchor(int(x["size"]), bytes(x["root"]), number, int(block(number)["timestamp"]))
-        for number, x in contract.logs("Anchored", since)
-        if bytes(x["log"]) == log
-    )
+def anchors_of(contract: Contract, log: bytes) -> tuple[Anchor, ...]:
+    """All anchors of the log with this name, oldest first."""
+    chain, number = contract.chain, int(contract.read("blockOf", log))
+    found: list[Anchor] = []
+    while number:
+        at = int(chain.w3.eth.get_block(number)["timestamp"])
+        events = [x for x in contract.logs("Anchored", number, number) if bytes(x["log"]) == log]
+        found += sorted((Anchor(int(x["size"]), bytes(x["root"]), number, at) for x in events), key=_size, reverse=True)
+        # A block may have several; the first of them knows which block was before it.
+        number = min((int(x["previous"]) for x in events), default=0)
+    return tuple(reversed(found))
 
 
-def check(contract: Contract, leaves: Sequence[bytes], since: int) -> Checked:
+def _size(anchor: Anchor) -> int:
+    return anchor.size
+
+
+def check(contract: Contract, leaves: Sequence[bytes]) -> Checked:
     """The log with these leaf hashes beside its anchors."""
-    anchors = anchors_of(contract, leaves[0], since) if leaves else ()
+    return compare(anchors_of(contract, leaves[0]) if leaves else (), leaves)
+
+
+def compare(anchors: Sequence[Anchor], leaves: Sequence[bytes]) -> Checked:
+    """The same, of anchors that were read already."""
     tree, at = Frontier(), 0
     for anchor in anchors:
         # SOUND: sizes only grow on the chain, so the tree is only ever added to.
@@ -62,24 +73,26 @@ def check(contract: Contract, leaves: Sequence[bytes], since: int) -> Checked:
             tree.append_hash(leaf)
         at = anchor.size
         if tree.size != anchor.size or tree.root() != anchor.root:
-            return Checked(len(leaves), anchors, anchor)
-    return Checked(len(leaves), anchors, None)
+            return Checked(len(leaves), tuple(anchors), anchor)
+    return Checked(len(leaves), tuple(anchors), None)
 
 
-def anchor(contract: Contract, operator: str, leaves: Sequence[bytes], since: int) -> tuple[Anchor, bool]:
+def anchor(contract: Contract, operator: str, leaves: Sequence[bytes]) -> tuple[Anchor, bool]:
     """Anchors the log as it is now; whether that was new. Raises `ChainError` for one that was changed since."""
     if not leaves:
         raise ChainError("an empty log has nothing that could be anchored")
-    found = check(contract, leaves, since)
+    found = check(contract, leaves)
     if found.changed is not None:
         raise ChainError(f"{differs(found.changed)}; a log that was changed is not anchored anew")
     if found.anchors and found.anchors[-1].size == len(leaves):
         return found.anchors[-1], False
-    tree = Frontier()
-    for leaf in leaves:
-        tree.append_hash(leaf)
-    sent = contract.send(operator, "anchor", leaves[0], len(leaves), tree.root())
-    return Anchor(len(leaves), tree.root(), sent.block, sent.at), True
+    sent = write(contract, operator, leaves)
+    return Anchor(len(leaves), root_of(leaves), sent.block, sent.at), True
+
+
+def write(contract: Contract, operator: str, leaves: Sequence[bytes]) -> Sent:
+    """Anchors the log, whatever is there of it already: the contract takes what covers more than before."""
+    return contract.send(operator, "anchor", leaves[0], len(leaves), root_of(leaves))
 
 
 def differs(anchor: Anchor) -> str:

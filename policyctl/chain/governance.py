@@ -54,14 +54,14 @@ class Governance:
     contract: Contract
     anchor: Contract
 
-    def act(self, name: str, given: Sequence[str], who: str) -> Sent:
+    def act(self, name: str, given: Sequence[str], who: str, tried: bool = True) -> Sent:
         """Has an action of the policy done. Raises `DeniedError` with the reason, and `ChainError` for other words."""
         action = action_named(name)
         if len(given) != len(action.inputs):
             inputs = " ".join(n.upper() for n, _ in action.inputs)
             raise ChainError(f"`{name}` takes {len(action.inputs)} inputs, and {len(given)} are given: {name} {inputs}")
         arguments = [self._argument(kind, text) for (_, kind), text in zip(action.inputs, given, strict=True)]
-        return self.contract.send(self.address(who), action.function, *arguments)
+        return self.contract.send(self.address(who), action.function, *arguments, tried=tried)
 
     def propose(self, text: str, who: str) -> tuple[int, Sent]:
         """Drafts, submits and opens a proposal; its number."""
@@ -70,15 +70,24 @@ class Governance:
 
     def proposals(self) -> list[Proposal]:
         """All that were ever drafted, in that order."""
-        return [self.proposal(int(x["proposal"])) for _, x in self.contract.logs("Draft", self.found.block)]
+        return [self.proposal(int(x["proposal"])) for x in self.contract.logs("Draft", self.found.block)]
 
     def proposal(self, number: int) -> Proposal:
         read = self.contract.read
         _, text, _, ends, yes, no, _ = read("proposals", number)
-        stage = shipped().enums["Stage"][read("stage", number)]
         return Proposal(
-            number, stage, self.name(read("proposer", number)), text, yes, no, ends, read("readyAt", number) // 1000
+            number,
+            self.stage(number),
+            self.name(read("proposer", number)),
+            text,
+            yes,
+            no,
+            ends,
+            read("readyAt", number) // 1000,
         )
+
+    def stage(self, number: int) -> str:
+        return shipped().enums["Stage"][int(self.contract.read("stage", number))]
 
     def members(self) -> list[Member]:
         return [self._member(name, address) for name, address in self.found.people.items()]
@@ -87,6 +96,9 @@ class Governance:
         read = self.contract.read
         standing = "auditor" if read("auditors", address) else "member" if read("members", address) else "stranger"
         return Member(name, address, read("reputation", address), standing)
+
+    def reputation(self, who: str) -> int:
+        return int(self.contract.read("reputation", self.address(who)))
 
     def parameters(self) -> dict[str, int]:
         return {p.name: self.contract.read(p.name) for p in shipped().params}

@@ -98,14 +98,16 @@ class Contract:
         """What a function that changes nothing returns."""
         return self.at.functions[function](*arguments).call()
 
-    def send(self, sender: str, function: str, *arguments: Any) -> Sent:
-        """Has a function done in the name of `sender`. Raises `DeniedError`."""
+    def send(self, sender: str, function: str, *arguments: Any, tried: bool = True) -> Sent:
+        """Has a function done in the name of `sender`. Raises `DeniedError`; unless it is tried first, what is denied
+        was sent nevertheless, and is on the chain as a transaction that failed."""
         call = self.at.functions[function](*arguments)
-        self._try(call, sender, "pending")
+        if tried:
+            self._try(call, sender, "pending")
         hashed = call.transact({"from": sender, "gas": GAS})
         receipt = self.chain.w3.eth.wait_for_transaction_receipt(hashed)
         if receipt["status"] != 1:
-            # Somebody was faster: what was possible when it was tried no longer was when it was done.
+            # If it was tried, somebody was faster: what was possible then no longer was when it was done.
             self._try(call, sender, receipt["blockNumber"])
             raise DeniedError("the transaction failed, and the chain does not say why")
         block = self.chain.w3.eth.get_block(receipt["blockNumber"])
@@ -117,10 +119,10 @@ class Contract:
             tuple(self._events(receipt["logs"])),
         )
 
-    def logs(self, event: str, since: int) -> list[tuple[int, Mapping[str, Any]]]:
-        """The events of a kind from a block on, oldest first, each with its block."""
-        found = self.at.events[event]().get_logs(from_block=since)
-        return [(int(x["blockNumber"]), x["args"]) for x in found]
+    def logs(self, event: str, first: int, last: int | None = None) -> list[Mapping[str, Any]]:
+        """The events of a kind in some blocks, oldest first; up to the latest one unless it is said."""
+        found = self.at.events[event]().get_logs(from_block=first, to_block="latest" if last is None else last)
+        return [x["args"] for x in found]
 
     def _try(self, call: Any, sender: str, block: Any) -> None:
         try:
@@ -232,6 +234,8 @@ def _selector(error: Mapping[str, Any]) -> bytes:
 def _data_of(error: Exception) -> bytes | None:
     """What a contract returned when it reverted, out of what web3.py and eth-tester make of it; None if it did not."""
     data = getattr(error, "data", None)
+    if isinstance(data, Mapping):
+        data = data.get("data")  # as Hardhat has it
     if isinstance(data, str) and data.startswith("0x"):
         return bytes.fromhex(data[2:])
     text = str(error)
