@@ -13,9 +13,10 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
-from policyctl.cli_election import in_parallel
+from policyctl.election_processes import in_parallel
 from voting import acts
 from voting.ballots import Choice
 from voting.board import read_board, write_board
@@ -114,7 +115,7 @@ def main() -> None:
     print(f"{'the board':<44}{len(board) / 1e6:8.1f} MB{len(board) / count:21.0f} B")
     timed("read the board and its hashes", lambda: read_board(board))
     for jobs in sorted({1, cores}):
-        report = timed(f"verify, --jobs {jobs}", lambda j=jobs: verify(board, in_parallel(j)), count)
+        report = timed(f"verify, --jobs {jobs}", partial(verify, board, in_parallel(jobs)), count)
         assert report.decided
 
 

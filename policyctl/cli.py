@@ -199,6 +199,7 @@ def run(arguments: list[str]) -> int:
         cli_demo,
         cli_diff,
         cli_election,
+        cli_election_check,
         cli_emit,
         cli_enforce,
         cli_graph,

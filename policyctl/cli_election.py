@@ -11,23 +11,21 @@ from typing import TYPE_CHECKING, ParamSpec
 import click
 
 from policyctl.cli import Sections, commands, jobs_option
-from policyctl.exit_codes import ERRORS, OK, REFUTED, UNKNOWN
+from policyctl.exit_codes import ERRORS, OK
 from policyctl.files import write_atomically
-from policyctl.in_processes import in_processes
-from policyctl.output import own_paint, write_out
+from policyctl.output import write_out
 
 if TYPE_CHECKING:
-    from voting.ballots import Booth, Cast
-    from voting.election import CheckBallots, Election
-    from voting.faults import Fault
+    from voting.election import Election
     from voting.keys import Secret
     from voting.posts import Entry, Envelope
 
 P = ParamSpec("P")
-CHUNK = 100
+VARIABLE = "reputation"
+"""What the weights are called in the store of an enforcer."""
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _new_file = click.Path(dir_okay=False, path_type=Path)
-_board = click.argument("board", metavar="BULLETIN", type=_file)
+board_argument = click.argument("board", metavar="BULLETIN", type=_file)
 _key = click.argument("key", metavar="KEY", type=_file)
 _output = click.option(
     "--output", "-o", type=_new_file, help="Write the post to a file instead, for `policyctl election post`."
@@ -94,10 +92,19 @@ def keygen(paths: tuple[Path, ...]) -> int:
 @click.argument("key", metavar="KEY", type=_file)
 @click.option("--question", required=True, help="What is voted on; the answers are yes, no, and to abstain.")
 @click.option("--voters", type=_file, required=True, help="A table with the columns name, weight and key.")
+@click.option("--scores", help="Where the weights are, if not in the table: as for `policyctl reputation root`.")
 @click.option("--trustee", "trustees", type=_file, multiple=True, required=True, help="A .pub file (repeated).")
 @click.option("--threshold", type=int, required=True, help="How many trustees it takes to decrypt.")
 @clear_errors
-def new(board: Path, key: Path, question: str, voters: Path, trustees: tuple[Path, ...], threshold: int) -> int:
+def new(
+    board: Path,
+    key: Path,
+    question: str,
+    voters: Path,
+    scores: str | None,
+    trustees: tuple[Path, ...],
+    threshold: int,
+) -> int:
     """Begin a BULLETIN with the question, the trustees, and who has which weight. KEY is that of the authority, which
     opens and closes the voting.
 
@@ -107,6 +114,7 @@ def new(board: Path, key: Path, question: str, voters: Path, trustees: tuple[Pat
         --trustee rita.pub --trustee sam.pub --trustee tess.pub --threshold 2
     """
     from policyctl.election_files import board_text, person_of, read_key, read_public, read_voters
+    from policyctl.score_source import read_scores
     from voting.acts import announce, entry_after
     from voting.election import Election
 
@@ -120,7 +128,7 @@ def new(board: Path, key: Path, question: str, voters: Path, trustees: tuple[Pat
         secret,
         [read_public(t) for t in trustees],
         threshold,
-        read_voters(voters),
+        read_voters(voters, None if scores is None else read_scores(scores, None, VARIABLE).scores),
     )
     election = Election()
     for post in posts:
@@ -133,7 +141,7 @@ def new(board: Path, key: Path, question: str, voters: Path, trustees: tuple[Pat
 
 
 @election_group.command("key", short_help="A trustee's part in making the key.")
-@_board
+@board_argument
 @_key
 @click.option("--no-wait", is_flag=True, help="Go on without trustees that have not dealt; they cannot any more.")
 @_output
@@ -144,7 +152,7 @@ def make_key_together(board: Path, key: Path, no_wait: bool, output: Path | None
     """
     from voting.acts import next_of_trustee
 
-    entries, election = _replayed(board)
+    entries, election = replayed(board)
     name, secret = _trustee(election, key)
     posts = next_of_trustee(secrets.token_bytes, election, name, secret, wait=not no_wait)
     if not posts:
@@ -162,7 +170,7 @@ def make_key_together(board: Path, key: Path, no_wait: bool, output: Path | None
 
 
 @election_group.command("open", short_help="Open the voting.")
-@_board
+@board_argument
 @_key
 @clear_errors
 def open_(board: Path, key: Path) -> int:
@@ -170,13 +178,13 @@ def open_(board: Path, key: Path) -> int:
     from policyctl.election_files import read_key
     from voting.acts import open_voting
 
-    entries, election = _replayed(board)
+    entries, election = replayed(board)
     post = open_voting(election, read_key(key)[1])
     return _put(board, entries, election, [post], None, f"voting is open, under the key {election.key.hex()}")
 
 
 @election_group.command(short_help="Cast a secret ballot.")
-@_board
+@board_argument
 @_key
 @click.argument("choice", type=click.Choice(["yes", "no", "abstain"]))
 @_output
@@ -190,7 +198,7 @@ def cast(board: Path, key: Path, choice: str, output: Path | None) -> int:
     from voting.faults import Code, refuse
     from voting.posts import receipt_of
 
-    entries, election = _replayed(board)
+    entries, election = replayed(board)
     _, secret = read_key(key)
     if election.stage is not Stage.OPEN:
         raise refuse(Code.STAGE, str(board), f"the election is {election.stage}")
@@ -202,20 +210,20 @@ def cast(board: Path, key: Path, choice: str, output: Path | None) -> int:
 
 
 @election_group.command(short_help="Put posts on the board that were made elsewhere.")
-@_board
+@board_argument
 @click.argument("files", nargs=-1, required=True, type=_file)
 @clear_errors
 def post(board: Path, files: tuple[Path, ...]) -> int:
     """Check the posts in FILES, made with -o, and put them on the BULLETIN: all of them, or none."""
     from policyctl.election_files import read_post
 
-    entries, election = _replayed(board)
+    entries, election = replayed(board)
     posts = [read_post(f) for f in files]
     return _put(board, entries, election, posts, None, f"{len(posts)} accepted")
 
 
 @election_group.command(short_help="Close the voting.")
-@_board
+@board_argument
 @_key
 @jobs_option
 @clear_errors
@@ -224,13 +232,13 @@ def close(board: Path, key: Path, jobs: int) -> int:
     from policyctl.election_files import read_key
     from voting.acts import close_voting
 
-    entries, election = _replayed(board, jobs)
+    entries, election = replayed(board, jobs)
     said = f"voting is closed, with {len(election.ballots)} ballots"
     return _put(board, entries, election, [close_voting(election, read_key(key)[1])], None, said)
 
 
 @election_group.command(short_help="A trustee's part in the decryption of the result.")
-@_board
+@board_argument
 @_key
 @_output
 @jobs_option
@@ -243,7 +251,7 @@ def decrypt(board: Path, key: Path, output: Path | None, jobs: int) -> int:
     from voting.election import Stage
     from voting.faults import Code, refuse
 
-    entries, election = _replayed(board, jobs)
+    entries, election = replayed(board, jobs)
     name, secret = _trustee(election, key)
     if election.stage is not Stage.CLOSED:
         raise refuse(Code.STAGE, str(board), f"the election is {election.stage}")
@@ -261,90 +269,9 @@ def decrypt(board: Path, key: Path, output: Path | None, jobs: int) -> int:
     return _put(board, entries, election, [result], None, said)
 
 
-@election_group.command(short_help="Check an election, from its first post to its result.")
-@_board
-@click.option("--election", "wanted", metavar="ID", help="It must be this election.")
-@click.option("--receipt", "receipts", multiple=True, help="A ballot that must be counted (repeated).")
-@click.option("--kept", metavar="HASH", help="A hash of the board, from before: this one must go on from there.")
-@jobs_option
-@clear_errors
-def verify(board: Path, wanted: str | None, receipts: tuple[str, ...], kept: str | None, jobs: int) -> int:
-    """Check everything on BULLETIN: who posted what, the trustees' proofs, each ballot and its proofs, one for each
-    voter on the roll, the tally, the decryption, and the result. It takes nothing secret.
-
-    Exits with 0 if all is right, 1 if something is wrong, 4 if all is right so far and there is no result yet.
-
-    \b
-    Examples:
-      policyctl election verify bulletin.json
-      policyctl election verify bulletin.json --receipt 5f0c…
-    """
-    from policyctl.render_election import render_faults, render_report
-    from voting.posts import receipt_of
-    from voting.verify import verify as check
-
-    report = check(board.read_bytes(), in_parallel(jobs))
-    paint = own_paint()
-    election = report.election
-    if election is None:
-        write_out(render_faults(str(board), [str(f) for f in report.faults], paint))
-        return ERRORS
-    trouble = []
-    if wanted is not None and wanted.lower() != election.id.hex():
-        trouble.append("this is another election")
-    counted = {receipt_of(c.entry.post).hex() for c in election.ballots.values()}
-    trouble += [f"no ballot has the receipt {r}" for r in receipts if r.lower() not in counted]
-    if kept is not None and kept.lower() not in {h.hex() for h in election.hashes}:
-        trouble.append(f"this does not go on from the board {kept}")
-    if trouble:
-        write_out(render_faults(str(board), trouble, paint))
-        return ERRORS
-    write_out(render_report(str(board), election, paint))
-    return OK if report.decided else UNKNOWN
-
-
-@election_group.command(short_help="What a policy makes of a result.")
-@_board
-@click.argument("policy", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
-@click.option("--param", "params", multiple=True, metavar="NAME=NUMBER", help="A parameter of the policy (repeated).")
-@jobs_option
-@clear_errors
-def result(board: Path, policy: str, params: tuple[str, ...], jobs: int) -> int:
-    """Check BULLETIN, and say what becomes of the proposal: its totals are put to `close_voting` of POLICY, in the
-    reference interpreter. Exits with 0 if it is approved and with 3 if it is defeated.
-
-    \b
-    Examples:
-      policyctl election result bulletin.json specs/mvg/governance.policy --param QUORUM=300
-    """
-    from policyctl.election_outcome import outcome
-    from policyctl.loading import program_of
-    from policydsl.interp import UnfitError
-    from voting.faults import Code, refuse
-
-    _, election = _replayed(board, jobs)
-    if election.result is None:
-        raise refuse(Code.STAGE, str(board), f"the election is {election.stage}; there is no result yet")
-    program = program_of(policy)
-    if program is None:
-        return ERRORS
-    try:
-        stage = outcome(program.system, election.result.yes, election.result.no, dict(_number(p) for p in params))
-    except UnfitError as error:
-        raise click.UsageError(str(error)) from None
-    write_out("yes {yes} · no {no} · abstain {abstain}".format(**election.result.model_dump()) + f": {stage}\n")
-    return OK if stage == "Approved" else REFUTED
-
-
-def _number(text: str) -> tuple[str, int]:
-    name, _, number = text.partition("=")
-    try:
-        return name, int(number)
-    except ValueError:
-        raise click.UsageError(f"`{text}` is not a parameter with a number, like QUORUM=300") from None
-
-
-def _replayed(board: Path, jobs: int = 1) -> tuple[list[Entry], Election]:
+def replayed(board: Path, jobs: int = 1) -> tuple[list[Entry], Election]:
+    """What is on a board, and the election that it makes up. Raises `RefusedError`."""
+    from policyctl.election_processes import in_parallel
     from voting.board import read_board
     from voting.election import replay
 
@@ -387,29 +314,3 @@ def _accept(entries: list[Entry], election: Election, posts: Sequence[Envelope])
         entry = entry_after(election, made)
         accept(election, entry)
         entries.append(entry)
-
-
-def in_parallel(jobs: int) -> CheckBallots:
-    """How to check ballots in so many processes."""
-    from voting.ballots import faults_of
-
-    def check(booth: Booth, casts: Sequence[Cast]) -> list[Fault]:
-        chunks = [(number, casts[number : number + CHUNK]) for number in range(0, len(casts), CHUNK)]
-        if jobs == 1 or len(chunks) < 2:
-            return faults_of(booth, casts)
-        found: dict[int, list[Fault]] = {}
-        for (number, _), faults in in_processes(functools.partial(_checked, booth), chunks, jobs, _died):
-            found[number] = faults
-        return [fault for number in sorted(found) for fault in found[number]]
-
-    return check
-
-
-def _checked(booth: Booth, chunk: tuple[int, Sequence[Cast]]) -> list[Fault]:
-    from voting.ballots import faults_of
-
-    return faults_of(booth, chunk[1])
-
-
-def _died(chunk: tuple[int, Sequence[Cast]]) -> list[Fault]:
-    raise click.ClickException(f"the process that checked the ballots from {chunk[0] + 1} on was ended by the system")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from voting.board import json_of, write_board
@@ -57,15 +58,18 @@ def person_of(name: str, secret: Secret) -> Person:
     return Person.model_construct(name=name, sign=secret.sign_key)
 
 
-def read_voters(path: Path) -> list[Voter]:
-    """The roll as a table with the columns name, weight and key; a key is 64 digits, or a file beside the table."""
+def read_voters(path: Path, scores: Mapping[str, int] | None = None) -> list[Voter]:
+    """The roll as a table with the columns name, weight and key; a key is 64 digits, or a file beside the table.
+
+    With `scores`, these are the weights, and the table has no column for them.
+    """
     rows = csv.DictReader(io.StringIO(_text(path)), strict=True)
     voters: list[Voter] = []
     faults: list[Fault] = []
     try:
         for row in rows:
             try:
-                voters.append(_voter(row, path, rows.line_num))
+                voters.append(_voter(row, path, rows.line_num, scores))
             except RefusedError as error:
                 faults += error.faults
     except csv.Error as error:
@@ -75,15 +79,19 @@ def read_voters(path: Path) -> list[Voter]:
     return voters
 
 
-def _voter(row: dict[str, str], path: Path, line: int) -> Voter:
+def _voter(row: dict[str, str], path: Path, line: int, scores: Mapping[str, int] | None) -> Voter:
     place = f"{path}, line {line}"
-    if row.keys() != {"name", "weight", "key"} or None in row.values():
-        raise refuse(Code.SHAPE, place, "a row has a `name`, a `weight` and a `key`, which the first line names")
+    columns = ("name", "key") if scores is not None else ("name", "weight", "key")
+    if row.keys() != set(columns) or None in row.values():
+        raise refuse(Code.SHAPE, place, f"a table of voters has the columns {', '.join(columns)} and no others")
     key = row["key"]
     if key.endswith(PUBLIC):
         key = read_public(path.parent / key).sign.hex()
-    weight = row["weight"]
-    number = int(weight) if weight.isascii() and weight.isdigit() and len(weight) <= 20 else -1
+    weight = row.get("weight", "")
+    if scores is not None:
+        number = scores.get(row["name"], 0)
+    else:
+        number = int(weight) if weight.isascii() and weight.isdigit() and len(weight) <= 20 else -1
     return parsed(Voter, {"name": row["name"], "weight": number, "sign": key}, place)
 
 

@@ -19,14 +19,14 @@ def render_faults(board: str, faults: Sequence[str], paint: Paint) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_report(board: str, election: Election, paint: Paint) -> str:
+def render_report(board: str, election: Election, remarks: Sequence[tuple[str, str]], paint: Paint) -> str:
     if election.stage is Stage.DECIDED:
         lines = [f"{paint('green', '✓')} {board}: all {len(election.hashes)} posts are right"]
     else:
         state = f"{election.stage}; there is no result yet"
         lines = [f"{paint('yellow', '?')} {board}: all {len(election.hashes)} posts are right so far; it is {state}"]
     if election.manifest is not None:
-        lines += [f"    {name:<10}{value}" for name, value in _facts(election)]
+        lines += [f"    {name:<10}{value}" for name, value in [*_facts(election), *remarks]]
     return "\n".join(lines) + "\n"
 
 

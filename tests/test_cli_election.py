@@ -13,12 +13,13 @@ import pytest
 from elections import CHOICES, Held, whole
 
 from policyctl.cli import run
-from policyctl.cli_election import CHUNK, in_parallel
 from policyctl.election_files import read_post
 from policyctl.election_outcome import outcome
+from policyctl.election_processes import CHUNK, in_parallel
 from policyctl.loading import program_of
 from policydsl.interp import Request, initial, step
 from policydsl.trace import Cell
+from runtime.scores import Scores
 from voting.ballots import Choice, faults_of
 from voting.board import read_board
 from voting.faults import Code
@@ -174,7 +175,7 @@ def test_an_election_is_not_begun_twice(say: Say) -> None:
 ROLLS = {
     "": "nobody may vote",
     "name,weight,key\n": "nobody may vote",
-    "name,weight\nalice,1\n": "a row has a `name`, a `weight` and a `key`",
+    "name,weight\nalice,1\n": "a table of voters has the columns name, weight, key and no others",
     "name,weight,key\nalice,1\n": "line 2",
     "name,weight,key\nalice,1,alice.pub,more\n": "line 2",
     "name,weight,key\nalice,-1,alice.pub\n": "line 2, weight: a weight is a whole number",
@@ -218,7 +219,7 @@ def test_without_the_library_the_extra_is_named(say: Say, monkeypatch: pytest.Mo
 
 def test_ballots_are_checked_in_processes_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults come in the order of the board, however the work was shared out."""
-    monkeypatch.setattr("policyctl.cli_election.CHUNK", 2)
+    monkeypatch.setattr("policyctl.election_processes.CHUNK", 2)
     held = Held().open().cast(dict.fromkeys(CHOICES, Choice.YES))
     casts = list(held.election.ballots.values())
     assert in_parallel(2)(held.election.booth, casts) == []
@@ -227,6 +228,27 @@ def test_ballots_are_checked_in_processes_as_in_one(monkeypatch: pytest.MonkeyPa
     assert faults == faults_of(other, casts)
     assert [f.place.split()[1] for f in faults] == ["10", "11", "12"]
     assert CHUNK > 2
+
+
+def test_weights_can_be_scores_and_be_compared_with_them(say: Say) -> None:
+    table = {"epoch": 3, "scores": {"alice": 120, "bob": 100, "carol": 70, "erin": 5}}
+    Path("scores.json").write_text(json.dumps(table))
+    Path("voters.csv").write_text("name,key\nalice,alice.pub\nbob,bob.pub\ncarol,carol.pub\n")
+    options = "--voters voters.csv --trustee rita.pub --threshold 1"
+    assert say(f"new b.json clerk.key --question Why? {options}")[0] == 1
+    assert say(f"new b.json clerk.key --question Why? {options} --scores scores.json")[0] == 0
+    code, text = say("verify b.json --scores scores.json")
+    assert (code, "3 voters with a weight of 290" in text) == (4, True)
+    assert f"the scores of epoch 3, with the root {Scores(table['scores'], 3).root.hex()}" in text  # type: ignore[arg-type]
+    for name, score in (("bob", 99), ("carol", 71)):
+        Path("scores.json").write_text(json.dumps({**table["scores"], name: score}))  # type: ignore[dict-item]
+        code, text = say("verify b.json --scores scores.json")
+        assert (code, f"{name} has a weight of" in text, text.count("score of")) == (1, True, 1)
+    Path("scores.json").write_text('{"alice": 120, "bob": 100}')
+    code, text = say("verify b.json --scores scores.json")
+    assert (code, "carol has a weight of 70 on the roll, and a score of 0" in text) == (1, True)
+    code, text = say(f"new c.json clerk.key --question Why? {options} --scores scores.json")
+    assert (code, "line 4, weight: a weight is a whole number from 1" in text) == (1, True)
 
 
 def test_every_code_is_explained() -> None:
