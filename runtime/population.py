@@ -169,7 +169,7 @@ class Population:
             self._singly(act, now, given, np.arange(rows), guard)
             return guard
         left = np.arange(rows)
-        columns = given.full()
+        columns = given.full() if rows > FEW else []
         while len(left) > FEW:
             late = self._round(act, now, given, columns, left, guard)
             if late is None:

@@ -89,7 +89,7 @@ def _send(world: World, gateway: Gateway, sends: Sends) -> Bools:
     ).allowed
     observed, linked = world.observed, sends.link != NOBODY
     observed.add("messages", sends.sender[sent])
-    observed.add("fanout", sends.sender[_first_of_pair(sends, sent)])
+    observed.add("fanout", _senders_of_pairs(sends, sent))
     observed.add("links", sends.sender[linked])
     observed.add("secrets", sends.sender[sends.seen])
     observed.add("denied", sends.sender[~sent])
@@ -98,12 +98,12 @@ def _send(world: World, gateway: Gateway, sends: Sends) -> Bools:
     return sent
 
 
-def _first_of_pair(sends: Sends, sent: Bools) -> Ids:
-    """Of allowed messages from one bot to another in this tick, the first."""
-    rows = np.flatnonzero(sent)
-    pairs = sends.sender[rows] << 32 | sends.recipient[rows]
-    _, first = np.unique(pairs, return_index=True)
-    found: Ids = rows[first]
+def _senders_of_pairs(sends: Sends, sent: Bools) -> Ids:
+    """Who sent allowed messages, once for each bot to whom it did."""
+    pairs = np.sort(sends.sender[sent] << 32 | sends.recipient[sent])
+    other = np.ones(len(pairs), dtype=np.bool_)
+    np.not_equal(pairs[1:], pairs[:-1], out=other[1:])
+    found: Ids = pairs[other] >> 32
     return found
 
 

@@ -46,7 +46,8 @@ class Asked:
 
     def column(self, name: str) -> NDArray[Any]:
         """One input, as an array of a value for each row."""
-        return np.broadcast_to(np.asarray(self.columns[name]), self.size)
+        found = np.asarray(self.columns[name])
+        return found if found.ndim else np.full(self.size, found)
 
 
 def columns_of(asked: Sequence[Asked], name: str) -> NDArray[Any]:

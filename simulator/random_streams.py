@@ -67,6 +67,8 @@ class Draw:
     def bernoulli(self, bots: Any, probability: Any) -> Bools:
         """True with a probability in [0, 1]: one for all bots, or an array with one for each."""
         if isinstance(probability, float) and 0.0 <= probability < 1.0:
+            if not probability:
+                return np.zeros(np.shape(bots), dtype=np.bool_)
             # A multiple of 2^-53 is below a number just if it is below the next such multiple.
             return self.words(bots) < np.uint64(ceil(probability * 2.0**53) << 11)
         found: Bools = self.uniform(bots) < probability

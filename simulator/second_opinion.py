@@ -79,8 +79,10 @@ def cells_of(enforcer: Population, inputs: Mapping[str, Value], action: str) -> 
 def _among(enforcer: Population, known: Mapping[EntityType, Mapping[str, None]]) -> Iterator[tuple[Cell, Scalar]]:
     layout = enforcer.cells.layout
     for v in enforcer.system.state:
+        if not all(k in known for k in v.keys):
+            continue
         array = enforcer.state[v.name]
-        for keys in product(*(tuple(known.get(k, ())) for k in v.keys)):
+        for keys in product(*(tuple(known[k]) for k in v.keys)):
             at = tuple(layout.encode(k, name) - OFFSET for k, name in zip(v.keys, keys, strict=True))
             yield Cell(v.name, keys, _value(enforcer, v.type, int(array[at]))), v.type
 
