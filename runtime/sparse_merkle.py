@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 from runtime.merkle import EMPTY, HASH_SIZE, leaf_hash, node_hash
 
@@ -61,51 +62,75 @@ def leaf(name: str, value: bytes) -> Leaf:
     return Leaf(place(name), sha256(value).digest())
 
 
+class _Shape(NamedTuple):
+    """What a tree has of its places alone, whatever the values are."""
+
+    order: list[int]
+    """Who comes first, second, ... in the tree."""
+    places: list[bytes]
+    joins: list[tuple[int, int]]
+    """The halves of each node, by number: the leaves come first, then `EMPTY`, then the nodes, the root last."""
+
+
+@lru_cache(maxsize=4)
+def _shape(unsorted: tuple[bytes, ...]) -> _Shape:
+    order = sorted(range(len(unsorted)), key=unsorted.__getitem__)
+    places = [unsorted[i] for i in order]
+    joins: list[tuple[int, int]] = []
+
+    def join(low: int, high: int, depth: int) -> int:
+        """The number of the node above the leaves from `low` up to `high`, which have their first `depth` bits in
+        common."""
+        if high - low < 2:
+            return low if low < high else len(places)
+        middle = _split(places, low, high, depth)
+        joins.append((join(low, middle, depth + 1), join(middle, high, depth + 1)))
+        return len(places) + len(joins)
+
+    join(0, len(places), 0)
+    return _Shape(order, places, joins)
+
+
+def _split(places: Sequence[bytes], low: int, high: int, depth: int) -> int:
+    """The first of the leaves from `low` up to `high` that has a one after its first `depth` bits."""
+    start = bytearray(places[low])
+    byte, mask = depth >> 3, 0x80 >> (depth & 7)
+    # The common bits, a one, and zeros.
+    start[byte] = (start[byte] & -(2 * mask)) & 0xFF | mask
+    return bisect_left(places, bytes(start[: byte + 1]), low, high)
+
+
 class SparseTree:
     """The tree of `values`. It costs about two hashes for each name."""
 
     def __init__(self, values: Mapping[str, bytes]) -> None:
-        digests = {value: sha256(value).digest() for value in set(values.values())}
-        self._leaves = sorted((place(name), digests[value]) for name, value in values.items())
-        self._places = [at for at, _ in self._leaves]
-        self._hashes = [_leaf_hash(at, digest) for at, digest in self._leaves]
-        self.root = self._node(0, len(self._leaves), 0)
+        self._shape = _shape(tuple(place(name) for name in values))
+        known = {value: sha256(value).digest() for value in set(values.values())}
+        digests = [known[value] for value in values.values()]
+        self._digests = [digests[i] for i in self._shape.order]
+        self._hashes = [*map(_leaf_hash, self._shape.places, self._digests), EMPTY]
+        for left, right in self._shape.joins:
+            self._hashes.append(node_hash(self._hashes[left], self._hashes[right]))
 
-    def _node(self, low: int, high: int, depth: int) -> bytes:
-        """The root of the leaves from `low` up to `high`, which have their first `depth` bits in common."""
-        if high - low < 2:
-            return self._hashes[low] if low < high else EMPTY
-        middle = self._split(low, high, depth)
-        # The same for the halves, without a call for those that are leaves: most are.
-        left = self._hashes[low] if middle - low == 1 else self._node(low, middle, depth + 1)
-        right = self._hashes[middle] if high - middle == 1 else self._node(middle, high, depth + 1)
-        return node_hash(left, right)
+    @property
+    def root(self) -> bytes:
+        return self._hashes[self._root]
 
-    def _split(self, low: int, high: int, depth: int) -> int:
-        """The first of the leaves from `low` up to `high` that has a one after its first `depth` bits."""
-        if high - low == 2:
-            first, second = (bit(self._places[i], depth) for i in (low, low + 1))
-            return low + 2 - first - second
-        start = bytearray(self._places[low])
-        byte, mask = depth >> 3, 0x80 >> (depth & 7)
-        # The common bits, a one, and zeros.
-        start[byte] = (start[byte] & -(2 * mask)) & 0xFF | mask
-        return bisect_left(self._places, bytes(start[: byte + 1]), low, high)
+    @property
+    def _root(self) -> int:
+        # One leaf alone is the root; `EMPTY` comes after it.
+        return 0 if len(self._digests) == 1 else len(self._hashes) - 1
 
     def prove(self, name: str) -> Proof:
         """What stands at the place of `name`."""
-        at, low, high = place(name), 0, len(self._leaves)
+        at, number, leaves = place(name), self._root, len(self._digests)
         siblings: list[bytes] = []
-        while high - low > 1:
-            depth = len(siblings)
-            middle = self._split(low, high, depth)
-            if bit(at, depth):
-                siblings.append(self._node(low, middle, depth + 1))
-                low = middle
-            else:
-                siblings.append(self._node(middle, high, depth + 1))
-                high = middle
-        other = Leaf(*self._leaves[low]) if low < high and self._places[low] != at else None
+        while number > leaves:
+            left, right = self._shape.joins[number - leaves - 1]
+            number, beside = (right, left) if bit(at, len(siblings)) else (left, right)
+            siblings.append(self._hashes[beside])
+        stands = number < leaves and self._shape.places[number] != at
+        other = Leaf(self._shape.places[number], self._digests[number]) if stands else None
         return Proof(tuple(siblings), other)
 
 
