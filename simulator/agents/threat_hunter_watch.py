@@ -36,7 +36,7 @@ def watch(state: State, view: View) -> None:
     if sends:
         allowed = sends[0].answers.allowed if len(sends) == 1 else np.concatenate([a.answers.allowed for a in sends])
         sender, recipient, link = (columns_of(sends, name) for name in ("principal", "recipient", "link"))
-        state.received += np.bincount(recipient, weights=allowed, minlength=size)[:size]
+        state.received += np.bincount(recipient[allowed], minlength=size)[:size]
         # A message that was denied for its link was sent all the same.
         linked = np.flatnonzero(link >= 0)
         bad = linked[state.links.bad[link[linked]] >= THRESHOLD]
