@@ -12,6 +12,11 @@ from verifier.stages import Edge, StageMachine
 START = "[*]"
 ASIDE = 3
 """An action that leads from so many stages to one is a way out, and drawn less boldly."""
+_MERMAID = frozenset((
+    "accdescr", "acctitle", "as", "class", "classdef", "click", "default", "direction",
+    "end", "hide", "href", "note", "scale", "state", "style",
+))  # fmt: skip
+"""Words that mean something else in Mermaid, in capitals too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,12 @@ def _way_out(machine: StageMachine, edge: Edge) -> bool:
 
 def render_mermaid(parts: Parts) -> str:
     """A `stateDiagram-v2`, as GitHub draws it."""
-    lines = ["stateDiagram-v2"]
+    names = {name: f"s_{name}" if name.lower() in _MERMAID else name for name in parts.boxes}
+    lines = ["stateDiagram-v2", *(f'    state "{n}" as {called}' for n, called in names.items() if n != called)]
     for arrow in parts.arrows:
-        there = f"    {arrow.source} --> {arrow.target}"
+        there = f"    {names[arrow.source]} --> {names[arrow.target]}"
         lines += [f"{there} : {_mermaid(text)}" for text in _texts(arrow)] or [there]
-    lines += [f"    {name} --> [*]" for name in parts.boxes if name in parts.final]
+    lines += [f"    {names[name]} --> [*]" for name in parts.boxes if name in parts.final]
     return "\n".join(lines) + "\n"
 
 

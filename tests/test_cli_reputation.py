@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from policyctl.cli import run
 from policyctl.embed import Enforcer
 from runtime.scores import Scores
+from simulator.record import write_scores
 from tests.twins import course
 
 LEDGER = """
@@ -92,13 +92,25 @@ def test_the_scores_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     engine = course("security_attack").engine
     tracker = engine.state.team.tracker
     assert tracker is not None
-    table(tmp_path / "reputation.json", json.dumps(engine.reputation()))
+    write_scores(tmp_path, engine.reputation())
     assert printed(capsys, "root", str(tmp_path)) == tracker.roots[-1]
     shown = printed(capsys, "root", str(tmp_path), "--all").splitlines()
     assert shown == [f"{i}  {root}" for i, root in enumerate(tracker.roots, start=1)]
     proof = table(tmp_path / "proof.json", printed(capsys, "prove", "17", "--scores", str(tmp_path)))
     said = printed(capsys, "verify", proof, "--root", tracker.roots[-1])
     assert said == f"✓ 17 has the score {tracker.scores[17]} in epoch {len(tracker.roots)}"
+
+
+@pytest.mark.slow
+def test_a_run_keeps_the_scores_of_its_last_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--set", "bots=60", "--ticks", "110", "--no-report"]
+    out = str(tmp_path / "run")
+    assert run(["simulate", "normal_operation", *small, "--out", out]) == 0
+    capsys.readouterr()
+    roots = [line.split() for line in printed(capsys, "root", out, "--all").splitlines()]
+    assert [number for number, _ in roots] == ["1", "2"]
+    proof = table(tmp_path / "proof.json", printed(capsys, "prove", "17", "--scores", out))
+    assert "in epoch 2" in printed(capsys, "verify", proof, "--root", roots[-1][1])
 
 
 def test_the_scores_in_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

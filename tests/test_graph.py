@@ -272,6 +272,18 @@ def test_words_that_mermaid_takes_for_its_own() -> None:
     assert '"go [n < 3; t == \\"a:b#\\"]"' in render_dot(parts_of(machine))
 
 
+def test_stages_that_are_called_like_words_of_mermaid() -> None:
+    edges = (Edge("New", "Note", "go"), Edge("Note", "End", "end"))
+    machine = StageMachine("m", "stage", ("Job",), ("New",), ("New", "Note", "End"), edges)
+    assert render_mermaid(parts_of(machine)).splitlines()[1:] == [
+        '    state "Note" as s_Note',
+        '    state "End" as s_End',
+        "    [*] --> s_Note : go",
+        "    s_Note --> s_End : end",
+        "    s_End --> [*]",
+    ]
+
+
 def test_the_picture_in_the_documents_is_the_one_that_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     file = tmp_path / "lifecycle.svg"
