@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 PORT = 8545
+MOST_NUMBER = (1 << 256) - 1
 
 _directory = click.option(
     "--dir",
@@ -32,7 +33,7 @@ _directory = click.option(
     show_default=True,
     help="Where is noted what was deployed, and where nodes are installed.",
 )
-_number = click.argument("number", metavar="N", type=click.IntRange(min=0))
+_number = click.argument("number", metavar="N", type=click.IntRange(0, MOST_NUMBER))
 _who = click.option("--as", "who", metavar="NAME", required=True, help="Who asks: a name of `status`, or an address.")
 _anybody = click.option("--as", "who", metavar="NAME", help="Who asks [default: the operator].")
 _log = click.argument("log", metavar="LOG")
@@ -55,6 +56,9 @@ def _told(command: F) -> F:
             return REFUTED
         except ChainError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            # Among them are those of the connection: a node may end while it is asked.
+            raise click.ClickException(f"the chain, or a file, cannot be reached: {error}") from None
 
     return wrapped  # type: ignore[return-value]
 

@@ -5,6 +5,7 @@ Run as a program, it rewrites what the commands in docs/chain.md print.
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import tempfile
@@ -35,15 +36,18 @@ def on_chain() -> Chain:
 
 def program() -> node.Program:
     """A node that can be started; it is installed when it is not there. Skips the test where npm cannot do that."""
-    found = node.find(INSTALLED)
-    if found is not None:
-        return found
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed: no node of a chain can be")
-    try:
-        return node.install(INSTALLED)
-    except ChainError as error:
-        pytest.skip(f"npm cannot install a node: {error}")
+    INSTALLED.mkdir(exist_ok=True)
+    with (INSTALLED / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run in several processes, and one of them installs
+        found = node.find(INSTALLED)
+        if found is not None:
+            return found
+        if shutil.which("npm") is None:
+            pytest.skip("npm is not installed: no node of a chain can be")
+        try:
+            return node.install(INSTALLED)
+        except ChainError as error:
+            pytest.skip(f"npm cannot install a node: {error}")
 
 
 def prepared(directory: Path) -> None:

@@ -14,7 +14,7 @@ from shipped import CONTRACTS, contracts_json
 from policyctl import cli_chain
 from policyctl.chain import contracts, governance, node, state
 from policyctl.chain.contracts import ANCHOR, GOVERNANCE, shipped
-from policyctl.chain.talk import Chain, ChainError, contract_at, deploy
+from policyctl.chain.talk import Chain, ChainError, contract_at, deploy, instant
 from policyctl.main import main
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
@@ -170,6 +170,8 @@ def test_whoever_is_admitted_may_draft(up: Chain, capsys: pytest.CaptureFixture[
         (("act", "vote", "0", "perhaps", "--as", "bob"), "expected `yes` or `no`, not `perhaps`"),
         (("act", "vote", "first", "yes", "--as", "bob"), "expected the number of a proposal, not `first`"),
         (("vote", "0", "yes", "--as", "alicia"), "neither an address nor somebody's name; did you mean `alice`?"),
+        (("vote", "0", "yes", "--as", "0x" + "12" * 20), "the node has no key of 0x1212"),
+        (("act", "vote", "9" * 78, "yes", "--as", "bob"), "expected the number of a proposal, not"),
         (("wait", "soon"), "`soon` is no duration"),
         (("up", "--url", "here"), "contracts are up already"),
     ],
@@ -298,6 +300,21 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ChainError, match=f"port {port} of 127.0.0.1 is taken"):
             node.start(node.Program("x", ("true",), "--host"), port, tmp_path / "node.log")
+
+
+def test_a_chain_that_is_lost_on_the_way_is_no_fault_of_the_tool(
+    up: Chain, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost(_url: str) -> Chain:
+        raise ConnectionResetError("connection reset by peer")
+
+    monkeypatch.setattr(cli_chain, "_connect", lost)
+    assert "cannot be reached: connection reset by peer" in said(capsys, "status", code=1)
+
+
+def test_far_away_times_can_be_told() -> None:
+    assert instant(0) == "1970-01-01 00:00:00 UTC"
+    assert instant(10**12) == "1,000,000,000,000 s after 1970"
 
 
 def test_durations() -> None:

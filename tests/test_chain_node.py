@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from chains import DOCUMENT, alike, document, ended, on_chain, prepared, program
+from chains import DOCUMENT, ROOT, alike, document, ended, on_chain, prepared, program
 
 from policyctl.chain import anchors, node, state
 from policyctl.chain.contracts import ANCHOR, shipped
@@ -94,3 +97,22 @@ def test_anchors_of_one_block_are_all_found(tmp_path: Path) -> None:
         assert anchors.check(contract, leaves).is_whole
     finally:
         started.stop()
+
+
+def test_ctrl_c_ends_a_node_that_was_not_to_stay(installed: Path) -> None:
+    place = installed / state.DIRECTORY
+    command = [sys.executable, "-m", "policyctl", "chain", "up", "--port", "0"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen(
+            command, cwd=installed, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "Ctrl-C ends the node\n"
+            found = state.read(place)
+            assert over_http(found.url).id == found.chain
+            process.send_signal(number)
+            assert process.wait() == 0
+        assert not state.exists(place)
+        with pytest.raises(ChainError, match="no node answers"):
+            over_http(found.url)

@@ -17,6 +17,8 @@ STRANGERS = ("eve",)
 OPERATOR = "operator"
 """Who deploys, and anchors; the policy knows nothing of it."""
 
+_DIGITS = 78
+"""Of 2^256: so many digits are too many, or may be."""
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(\d+)\s*([a-z]+)")
 _YES = {"yes": True, "good": True, "true": True, "no": False, "bad": False, "false": False}
@@ -61,11 +63,11 @@ class Governance:
             inputs = " ".join(n.upper() for n, _ in action.inputs)
             raise ChainError(f"`{name}` takes {len(action.inputs)} inputs, and {len(given)} are given: {name} {inputs}")
         arguments = [self._argument(kind, text) for (_, kind), text in zip(action.inputs, given, strict=True)]
-        return self.contract.send(self.address(who), action.function, *arguments, tried=tried)
+        return self.contract.send(self._asker(who), action.function, *arguments, tried=tried)
 
     def propose(self, text: str, who: str) -> tuple[int, Sent]:
         """Drafts, submits and opens a proposal; its number."""
-        sent = self.contract.send(self.address(who), "propose", text)
+        sent = self.contract.send(self._asker(who), "propose", text)
         return next(int(values["proposal"]) for event, values in sent.events if event == "Described"), sent
 
     def proposals(self) -> list[Proposal]:
@@ -111,6 +113,13 @@ class Governance:
             return str(self.chain.w3.to_checksum_address(who))
         raise ChainError(f"`{who}` is neither an address nor somebody's name{_close(who, self.found.people)}")
 
+    def _asker(self, who: str) -> str:
+        """The address of somebody in whose name the node can ask."""
+        address = self.address(who)
+        if address not in self.found.people.values() and address not in self.chain.w3.eth.accounts:
+            raise ChainError(f"the node has no key of {address}, so nothing can be asked in its name")
+        return address
+
     def name(self, address: str) -> str:
         return next((n for n, a in self.found.people.items() if a == address), address)
 
@@ -120,7 +129,7 @@ class Governance:
                 return self.address(text)
             case "Bool" if text in _YES:
                 return _YES[text]
-            case "Proposal" if text.isascii() and text.isdigit():
+            case "Proposal" if text.isascii() and text.isdigit() and len(text) < _DIGITS:
                 return int(text)
             case "Payload":
                 # As `propose` has it: a text stands for itself by its hash.

@@ -217,7 +217,11 @@ def load_web3() -> Any:
 
 def instant(seconds: int) -> str:
     """A time of the chain, for people."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):
+        # Whoever lets time pass may come to years of five digits.
+        return f"{seconds:,} s after 1970"
 
 
 def _need(module: str) -> None:
