@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from chains import on_chain
+from documents import ROOT
 from log_samples import SAMPLE, lines_of
 
 from policyctl import cli_chain
@@ -62,6 +63,14 @@ def test_a_log_that_grows_keeps_its_anchors(contract: Contract) -> None:
     assert found.is_whole
     assert found.since() == [(0, 7, first), (7, 20, second)]
     assert anchors.anchor(contract, contract.chain.w3.eth.accounts[0], LEAVES[:20]) == (second, False)
+
+
+def test_the_document_says_what_it_costs(contract: Contract) -> None:
+    operator = contract.chain.w3.eth.accounts[0]
+    first, *later = (round(anchors.write(contract, operator, LEAVES[:n]).gas, -3) for n in (5, 20, 40))
+    assert later[0] == later[1]
+    text = (ROOT / "docs" / "chain.md").read_text(encoding="utf-8")
+    assert f"The first root of a log costs {first:,} gas, each later one {later[0]:,}." in text
 
 
 def test_every_change_of_what_is_anchored_shows(contract: Contract) -> None:
