@@ -484,6 +484,15 @@ def test_a_deal_cannot_be_copied() -> None:
     refused(held, Code.PROOF, "sam", held.election.deals["rita"])
 
 
+def test_nobody_deals_what_somebody_else_knows() -> None:
+    """A key of which Rita's part is in twice, once in the name of Sam, who does not know it."""
+    held = Held().announce().round(["rita"])
+    rita = held.election.deals["rita"]
+    own = make_deal(held.chance, held.election.ceremony, "sam", secret_of("sam"))
+    copied = own.model_copy(update={"commitments": rita.commitments, "proof": rita.proof})
+    assert refused(held, Code.PROOF, "sam", copied) == "entry 4 (deal of sam)"
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_a_deal_has_the_degree_of_the_threshold(count: int) -> None:
     held = Held().announce()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import accumulate
+from math import gcd
 
 from voting.ballots import Choice
 
@@ -18,6 +19,8 @@ MOST_BITS = 2**30
 
 def given_away(weights: Mapping[str, int], yes: int, no: int) -> dict[str, Choice] | None:
     """Whose ballot can only have been one, and which; none if there are too many totals to go through."""
+    unit = gcd(*weights.values()) or 1
+    weights, yes, no = {name: weight // unit for name, weight in weights.items()}, yes // unit, no // unit
     # A set of totals (y, n) is a number that has bit y * row + n. The room at the end of a row takes what is too high
     # for a total of no, so that it does not pass for a higher total of yes.
     row = no + 1 + max(weights.values(), default=0)
