@@ -90,6 +90,18 @@ def test_traitors_vote_against_and_are_outvoted(
     assert worth["seat-3"] < min(w for name, w in worth.items() if name != "seat-3"), "who votes wrongly loses"
 
 
+def test_seats_that_lost_their_good_name_go_on_deciding(
+    mirror: Mirror, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seat in mirror.seats:
+        mirror.governance.act("report_conduct", (seat, "bad"), mirrors.REVIEWER)
+    decided = mirrors.decided(engine)[:1]
+    monkeypatch.setattr(mirrors, "decided", lambda _engine: decided)
+    mirror.follow(engine)
+    assert [m.is_alike for m in mirror.mirrored] == [True]
+    assert mirror.mirrored[0].yes + mirror.mirrored[0].no == 200
+
+
 def test_a_chain_that_decides_otherwise_is_not_alike() -> None:
     decision = Decision(3, 17, EXECUTED, 500, 20)
     assert Mirrored(decision, 0, EXECUTED, 300, 100, 9).is_alike

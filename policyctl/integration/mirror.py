@@ -89,7 +89,7 @@ class Mirror:
         for d in new:
             numbers.append(self._propose(d))
             for seat, name in enumerate(self.seats):
-                # SOUND: of the committee at most f in 3f+1 are traitors, so these are never the majority.
+                # Of the 3f + 1 seats at most f are held by traitors, if the committee was elected well.
                 support = (d.outcome == EXECUTED) != (seat in traitors)
                 # A seat that has lost its reputation has no vote, as in the policy.
                 self._try("vote", (str(numbers[-1]), "yes" if support else "no"), name)

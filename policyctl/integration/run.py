@@ -32,6 +32,8 @@ from simulator.world import NOBODY
 
 Told = Callable[[str, int], None]
 """Hears which phase it is, and how many ticks have passed."""
+PARAMETERS = {"PROPOSE_THRESHOLD": 1, "QUORUM": 100}
+"""Of the contract: seats that judged badly, and lost reputation for it, go on deciding for the community."""
 LOOK = 20
 """So often (in ticks) it is looked whether a phase is over."""
 HERE = "this process"
@@ -85,7 +87,8 @@ class Shown:
 def deployed(chain: Chain, url: str, plan: Plan) -> Mirror:
     """The contract on the chain, with the seats of the committee as its members."""
     names = seats(plan.scenario.committee)
-    governance = governance_at(chain, deploy_all(chain, url, names, (REVIEWER,)))
+    found = deploy_all(chain, url, names, (REVIEWER,), parameters=PARAMETERS)
+    governance = governance_at(chain, found)
     return Mirror(governance, names)
 
 
