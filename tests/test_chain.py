@@ -312,6 +312,37 @@ def test_a_chain_that_is_lost_on_the_way_is_no_fault_of_the_tool(
     assert "cannot be reached: connection reset by peer" in said(capsys, "status", code=1)
 
 
+def test_reasons_are_understood_however_a_node_tells_them(up: Chain) -> None:
+    """Anvil gives the data, Hardhat wraps it, eth-tester prints it."""
+    found = state.read(Path(state.DIRECTORY))
+    contract = contract_at(up, shipped().contracts[GOVERNANCE], found.governance)
+    selector = bytes(up.w3.keccak(text="AlreadyVoted()")[:4])
+
+    class TransactionFailed(Exception):  # noqa: N818 as eth-tester calls it
+        pass
+
+    class NodeError(Exception):
+        def __init__(self, data: object) -> None:
+            self.data = data
+
+    word = (32).to_bytes(32, "big")
+    cases = {
+        NodeError(f"0x{selector.hex()}"): "already voted",
+        NodeError({"message": "reverted", "data": f"0x{selector.hex()}"}): "already voted",
+        TransactionFailed(f"execution reverted: {selector!r}"): "already voted",
+        NodeError("0x"): "it reverted without a reason",
+        NodeError("0x01020304"): "it reverted with 0x01020304",
+        NodeError(f"0x08c379a0{word.hex()}{(2).to_bytes(32, 'big').hex()}{b'no'.ljust(32, bytes(1)).hex()}"): "no",
+        NodeError(f"0x4e487b71{(0x11).to_bytes(32, 'big').hex()}"): "it panicked with 0x11: a check of Solidity's own",
+        NodeError(None): None,
+        ValueError("something else"): None,
+    }
+    for error, expected in cases.items():
+        reason = contract._reason(error)
+        assert (reason is None) == (expected is None)
+        assert expected is None or (reason or "").startswith(expected)
+
+
 def test_far_away_times_can_be_told() -> None:
     assert instant(0) == "1970-01-01 00:00:00 UTC"
     assert instant(10**12) == "1,000,000,000,000 s after 1970"

@@ -22,6 +22,10 @@ LOCAL = frozenset({1337, 31337, 131277322940537})
 """The chain ids of nodes for trying things out (Ganache, Anvil and Hardhat, eth-tester): their time can be moved."""
 
 
+_ERROR, _PANIC = bytes.fromhex("08c379a0"), bytes.fromhex("4e487b71")
+"""The selectors of what Solidity reverts with by itself: `Error(string)` and `Panic(uint256)`."""
+
+
 class ChainError(Exception):
     """Something about the chain that the user has to put right. The text says what, and how."""
 
@@ -137,12 +141,19 @@ class Contract:
         """Why a contract reverted, in the words of the policy; None if it is not about that."""
         data = _data_of(error)
         if data is None:
-            return str(error) if type(error).__name__ == "ContractPanicError" else None
+            return None
+        decode = self.chain.w3.codec.decode
         if not data:
             return "it reverted without a reason"
+        if data[:4] == _ERROR:
+            return str(decode(["string"], data[4:])[0])
+        if data[:4] == _PANIC:
+            return (
+                f"it panicked with 0x{decode(['uint256'], data[4:])[0]:02x}: a check of Solidity's own, as for overflow"
+            )
         for one in self.compiled.abi:
             if one["type"] == "error" and _selector(one) == data[:4]:
-                given = self.chain.w3.codec.decode([i["type"] for i in one["inputs"]], data[4:])
+                given = decode([i["type"] for i in one["inputs"]], data[4:])
                 told = ", ".join(map(str, given))
                 reason = self.compiled.reasons.get(one["name"], one["name"])
                 return f"{reason} ({told})" if told else reason
