@@ -14,7 +14,7 @@ from runtime.merkle import root_of as root_of_log
 from voting import acts
 from voting.ballots import Choice, make_ballot
 from voting.decryption import make_share
-from voting.election import Stage
+from voting.election import _WHEN, Stage
 from voting.elgamal import Cipher, encrypt
 from voting.faults import Code, RefusedError
 from voting.group import ORDER, base_times, minus, plus, random_scalar
@@ -200,6 +200,14 @@ def test_a_ballot_of_another_election_is_refused() -> None:
     with pytest.raises(RefusedError, match=r"this was made for another election \[election\]"):
         second.put(first.posts[-1])
     refused(second, Code.PROOF, "alice", Ballot.model_validate(first.posts[-1].body))
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 8, 9, 12, 13, 15])
+def test_a_post_of_another_election_is_not_signed_for_this_one(number: int) -> None:
+    post, other = whole().posts[number], Held(question="Shall we again?").announce()
+    other.election.stage = _WHEN[post.kind][0]
+    with pytest.raises(RefusedError, match="has not signed this"):
+        other.put(post.model_copy(update={"election": other.election.id}))
 
 
 def test_two_elections_about_the_same_are_two() -> None:
