@@ -2,9 +2,9 @@
 
 NOTE(fiat-shamir): a challenge is the hash of everything that it must depend on: what the proof is for, the election,
 who makes it, the key, the whole statement, and the prover's commitments. Leaving out the statement ("weak"
-Fiat-Shamir) let a coalition of trustees, and for ballots even voters, forge proofs in Helios: Bernhard, Pereira and
-Warinschi, *How not to prove yourself*, ASIACRYPT 2012. Each kind of hash begins with a label of its own, and each part
-with its length, so no two different lists of parts are hashed as the same bytes.
+Fiat-Shamir) made it possible to tamper with results in Helios, and to keep a tally from ever ending: Bernhard, Pereira
+and Warinschi, *How not to prove yourself*, ASIACRYPT 2012. Each kind of hash begins with a label of its own, and each
+part with its length, so no two different lists of parts are hashed as the same bytes.
 """
 
 from __future__ import annotations
