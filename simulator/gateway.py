@@ -77,6 +77,7 @@ class Gateway:
     """For each action how often it was allowed, and then how often each of its guards denied it, in the whole run."""
     _home: dict[str, Population] = field(default_factory=dict)
     _cases: dict[tuple[str, str], int] = field(default_factory=dict)
+    _kept: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for enforcer in self.enforcers:
@@ -104,7 +105,7 @@ class Gateway:
         """The same, where the decision about a row is kept: those before it have happened by then."""
         home = self._home[action]
         rows = next((len(c) for c in columns.values() if np.ndim(c)), 1)
-        if not rows or not can_be_kept(home.system, action):
+        if not rows or not self._can_be_kept(home, action):
             return home.step(action, self.now, columns).guard
         row = self.sample[1] % rows
         first, rest = ({n: c[part] if np.ndim(c) else c for n, c in columns.items()} for part in _halves(row))
@@ -116,6 +117,11 @@ class Gateway:
         params = dict(self.params) if home is self.enforcers[0] else {}
         self.evidence.append(Evidence(home.system.name, action, inputs, params, cells, allowed, reason))
         return guard
+
+    def _can_be_kept(self, home: Population, action: str) -> bool:
+        if action not in self._kept:
+            self._kept[action] = can_be_kept(home.system, action)
+        return self._kept[action]
 
     def may(self, action: str, **columns: Any) -> bool:
         """Asks once; whether it was allowed."""

@@ -6,7 +6,7 @@ in each other's cells. Whoever has the policy that was proved decides again from
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -69,20 +69,24 @@ def cells_of(enforcer: Population, inputs: Mapping[str, Value], action: str) -> 
     size = -1
     while size < len(cells):
         size = len(cells)
-        for cell, kind in _among(enforcer, known):
+        for cell, kind in _among(enforcer, known, cells):
             cells[cell.var, cell.keys] = cell
             if isinstance(kind, EntityType) and cell.value:
                 known.setdefault(kind, {})[str(cell.value)] = None
     return tuple(cells.values())
 
 
-def _among(enforcer: Population, known: Mapping[EntityType, Mapping[str, None]]) -> Iterator[tuple[Cell, Scalar]]:
+def _among(
+    enforcer: Population, known: Mapping[EntityType, Mapping[str, None]], seen: Container[tuple[str, tuple[str, ...]]]
+) -> Iterator[tuple[Cell, Scalar]]:
+    """The cells of those who are known, but for those that were seen before."""
     layout = enforcer.cells.layout
     for v in enforcer.system.state:
         if not all(k in known for k in v.keys):
             continue
-        array = enforcer.state[v.name]
-        for keys in product(*(tuple(known[k]) for k in v.keys)):
+        new = [keys for keys in product(*(tuple(known[k]) for k in v.keys)) if (v.name, keys) not in seen]
+        array = enforcer.state[v.name] if new else np.zeros(0)
+        for keys in new:
             at = tuple(layout.encode(k, name) - OFFSET for k, name in zip(v.keys, keys, strict=True))
             yield Cell(v.name, keys, _value(enforcer, v.type, int(array[at]))), v.type
 
