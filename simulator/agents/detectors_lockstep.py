@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.agents.detectors_votes import FEWEST, LARGEST, MOST, Votes, bits
+from simulator.agents.detectors_votes import FEWEST, LARGEST, MOST, Votes, bits, per_slot
 from simulator.portable_math import exp, log
 
 Floats = NDArray[np.float64]
@@ -51,13 +51,13 @@ def alike(votes: Votes, members: int) -> tuple[Ids, Floats, Floats]:
     voted, yes = votes.voted[:members], votes.yes[:members]
     known = np.flatnonzero(votes.proposal >= 0)
     newest = known[np.argsort(-votes.proposal[known], kind="stable")]
-    cast = bits(voted)
-    enough = newest[cast[:, newest].sum(axis=0, dtype=np.int64) >= FEWEST]
+    cast, ayes = bits(voted), bits(yes)
+    enough = newest[per_slot(cast)[newest] >= FEWEST]
     for size in WINDOWS:
         window = np.sort(enough[:size])
         if window.size < COMMON:
             break
-        ballots = cast[:, window].astype(np.int8) * (2 * bits(yes)[:, window].astype(np.int8) - 1)
+        ballots = cast[:, window].astype(np.int8) * (2 * ayes[:, window].astype(np.int8) - 1)
         for bots, lift in blocs(ballots):
             better = lift > lifts[bots]
             lifts[bots[better]], counts[bots[better]] = lift[better], bots.size - 1.0
