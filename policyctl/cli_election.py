@@ -296,11 +296,16 @@ def _put(
 ) -> int:
     """Accept `posts` and write the board with them, or write the one there is to a file."""
     from policyctl.election_files import board_text, post_text
+    from voting.board import read_board
+    from voting.faults import Code, refuse
 
     _accept(entries, election, posts)
     if output is not None:
         write_atomically(output, post_text(posts[0]))
     else:
+        now = read_board(board.read_bytes())
+        if [e.hash for e in now] != election.hashes[: len(now)]:
+            raise refuse(Code.HEAD, str(board), "somebody else has posted meanwhile; run this again")
         write_atomically(board, board_text([e.post for e in entries]))
     write_out(f"{said}\n")
     return OK

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from elections import CHOICES, Held, whole
 
+from policyctl import cli_election
 from policyctl.cli import run
 from policyctl.election_files import read_post
 from policyctl.election_outcome import outcome
@@ -22,8 +23,9 @@ from policydsl.trace import Cell
 from runtime.scores import Scores
 from voting.ballots import Choice, faults_of
 from voting.board import read_board
+from voting.election import Election
 from voting.faults import Code
-from voting.posts import receipt_of
+from voting.posts import Entry, receipt_of
 
 PEOPLE = ("clerk", "rita", "sam", "tess", "alice", "bob", "carol", "mallory")
 Say = Callable[..., tuple[int, str]]
@@ -306,3 +308,24 @@ def test_totals_are_judged_as_the_votes_themselves(votes: tuple[str | None, ...]
     state = step(program.system, state, Request("close_voting", {"proposal": "p", "now": 11})).state
     yes, no = (sum(w for w, v in zip(weights.values(), votes) if v == side) for side in ("yes", "no"))
     assert outcome(program.system, yes, no, {}) == state.read("stage", ("p",))
+
+
+def test_nobody_overwrites_what_was_posted_meanwhile(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(say)
+    say("cast b.json bob.key no -o bob.post")
+    before = Path("b.json").read_bytes()
+    original, called = cli_election.replayed, []
+
+    def slowly(board: Path, jobs: int = 1) -> tuple[list[Entry], Election]:
+        found = original(board, jobs)
+        called.append(board)
+        if len(called) == 1:
+            assert run(["election", "post", str(board), "bob.post"]) == 0
+        return found
+
+    monkeypatch.setattr("policyctl.cli_election.replayed", slowly)
+    code, text = say("cast b.json alice.key yes")
+    assert (code, "somebody else has posted meanwhile; run this again [head]" in text) == (1, True)
+    after = read_board(Path("b.json").read_bytes())
+    assert [e.post.author for e in after[len(read_board(before)) :]] == ["bob"]
+    assert say("cast b.json alice.key yes")[0] == 0
