@@ -68,3 +68,11 @@ def test_every_flaw_that_ships_is_in_the_table() -> None:
     assert {entry.partition(":")[0].partition("/")[2] for entry, heading in ENTRIES if heading == "refuted"} >= flawed
     seed = {n for n, v in verdicts("mvg/seed_contract").items() if v is Expected.REFUTED}
     assert {e.partition(":")[2] for e, _ in ENTRIES if e.startswith("mvg/seed_contract:")} == seed
+
+
+def test_what_the_page_of_the_lifecycle_names_is_proved() -> None:
+    page = (ROOT / "docs" / "lifecycle.md").read_text(encoding="utf-8")
+    [table] = re.findall(r"(?:^\|.*\|\n)+", page, re.MULTILINE)
+    named = re.findall(r"`(\w+)`", table)
+    assert len(named) > 20
+    assert {name: verdicts("mvg/lifecycle").get(name) for name in named} == dict.fromkeys(named, Expected.PROVED)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 LIFECYCLE, GOVERNANCE = "specs/mvg/lifecycle.policy", "specs/mvg/governance.policy"
 BALLOT = "ballot[proposal, member] == None"
 SNAPSHOT = "snapshot[proposal, principal]"
+STANDING = "standing[proposal] := reputation[principal]"
 HIS = "snapshot[proposal, member]"
 REWARD = "then min(MAX_REPUTATION, reputation[author] + PROPOSAL_REWARD)"
 OPENING = "where b in Members { snapshot[proposal, b] := reputation[b] }"
@@ -33,6 +34,7 @@ FLAWS = [
     (LIFECYCLE, BALLOT, "true", "one_ballot_per_voter"),
     (LIFECYCLE, BALLOT, "true", "honest_tally_of_yes"),
     (LIFECYCLE, BALLOT, "true", "ballots_do_not_change"),
+    (LIFECYCLE, "counted[proposal, member] += 1", "counted[proposal, member] += 2", "a_ballot_is_counted"),
     (LIFECYCLE, "counted[proposal, member] += 1", "counted[proposal, member] += 2", "one_ballot_per_voter"),
     (LIFECYCLE, f"weight[proposal, member]  := {HIS}", "weight[proposal, member] := 1", "weight_is_the_snapshot"),
     (LIFECYCLE, f"no[proposal]  += {HIS}", "no[proposal] += 2 * reputation[member]", "honest_tally_of_no"),
@@ -52,9 +54,13 @@ FLAWS = [
     (GOVERNANCE, f"require {SNAPSHOT} > 0", f"require {SNAPSHOT} > 100", "nobody_is_kept_from_voting"),
     (GOVERNANCE, OPENING, "where b in Members { snapshot[proposal, b] := 1 }", "weights_are_taken_at_the_opening"),
     (GOVERNANCE, OPENING, "{ snapshot[proposal, b] := reputation[b] }", "weights_are_taken_at_the_opening"),
-    (GOVERNANCE, "standing[proposal] := reputation[principal]", "snapshot[proposal, principal] := 1",
-     "nobody_has_weight_before_the_opening"),
+    (GOVERNANCE, STANDING, "snapshot[proposal, principal] := 1",
+     "nothing_counts_before_the_opening"),
+    (GOVERNANCE, STANDING, "executions[proposal] := 1", "executed_after_approval"),
+    (GOVERNANCE, STANDING, "withdrawn[proposal] := true", "what_is_taken_back_is_archived"),
+    (GOVERNANCE, "vote_start[proposal] := now", "vote_start[proposal] := now + 1s", "the_opening_was_before"),
     (GOVERNANCE, "now + VOTING_PERIOD", "now + VOTING_PERIOD - 1s", "voting_lasts_its_time"),
+    (GOVERNANCE, "+ no[proposal] >= QUORUM {", "+ no[proposal] >= 1 {", "approved_by_a_vote"),
     (GOVERNANCE, "+ no[proposal] >= QUORUM {", "+ no[proposal] >= 1 {", "executed_had_quorum"),
     (GOVERNANCE, "if yes[proposal] > no[proposal] and", "if", "executed_had_quorum"),
     (GOVERNANCE, "require now >= ready_at[proposal]", "require true", "executed_had_waited"),
