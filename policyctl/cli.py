@@ -202,6 +202,7 @@ def run(arguments: list[str]) -> int:
         cli_election_check,
         cli_emit,
         cli_enforce,
+        cli_govern,
         cli_graph,
         cli_lockdown,
         cli_log,
@@ -212,6 +213,7 @@ def run(arguments: list[str]) -> int:
         cli_simulate,
         cli_sweep,
         cli_tally,
+        cli_tune,
     )
 
     debug = "--debug" in arguments

@@ -25,7 +25,7 @@ from simulator.optimise_within import MEANS
 from verifier.certificate import certificate
 from verifier.solvers import Answers
 from verifier.verdict import Refuted, Verification
-from verifier.verify import Settings, verify_with_proofs
+from verifier.verify import Settings, verify, verify_with_proofs
 
 SETTINGS = Settings(vacuity=False)
 SEARCH = replace(SETTINGS.within(300_000), proofs=False, spacer_rlimit_last=300_000)
@@ -34,9 +34,9 @@ SEARCH = replace(SETTINGS.within(300_000), proofs=False, spacer_rlimit_last=300_
 
 @dataclass(frozen=True, slots=True)
 class Reprove:
-    """Verifies with these `relations` between numbers, a policy whose state has them under names that `MEANS` maps."""
+    """Verifies anew. `between` is about relations between numbers: its state has them, called as `MEANS` says."""
 
-    relations: System | None = None
+    between: System | None = None
     answers: Answers | None = None
 
     def __call__(self, bundle: Bundle, now: Mapping[str, int], amendment: Mapping[str, int]) -> Proof:
@@ -55,31 +55,36 @@ class Reprove:
             parts.append((system, text))
             digests[system.name] = digest(system)
             certificates[system.name] = hashlib.sha256(text.encode()).hexdigest()
-            properties += len(verification.outcomes)
+            properties += sum(o.as_expected for o in verification.outcomes)
             broken += _broken(system, verification)
             unproved += _open(verification)
-        if self.relations is not None:
-            before = amend.begun(self.relations, _named(now, self.relations))
-            after = amend.begun(self.relations, _named(wanted, self.relations))
-            # What is so already is not what the amendment breaks.
-            known = {b.property for b in _broken(before, verify_with_proofs(before, SETTINGS, answers=self.answers)[0])}
-            verification, proofs = verify_with_proofs(after, SETTINGS, answers=self.answers)
-            text = dumps(certificate(after, verification, proofs).model_dump(mode="json"))
-            digests[after.name], certificates[after.name] = digest(after), hashlib.sha256(text.encode()).hexdigest()
-            properties += len(verification.outcomes) - len(known)
-            broken += [b for b in _broken(after, verification) if b.property not in known]
+        if self.between is not None:
+            system = amend.begun(self.between, _named(wanted, self.between))
+            verification, proofs = verify_with_proofs(system, SETTINGS, answers=self.answers)
+            text = dumps(certificate(system, verification, proofs).model_dump(mode="json"))
+            digests[system.name], certificates[system.name] = digest(system), hashlib.sha256(text.encode()).hexdigest()
+            broken += self.relations(now, amendment)
+            properties += sum(o.as_expected for o in verification.outcomes)
             unproved += _open(verification)
         if broken or unproved:
-            return Proof("", b"", digests, certificates, properties - len(broken), tuple(broken), tuple(unproved))
+            return Proof("", b"", digests, certificates, properties, tuple(broken), tuple(unproved))
         data = build(parts)
         return Proof(read(data).digest, data, digests, certificates, properties)
+
+    def relations(self, now: Mapping[str, int], amendment: Mapping[str, int]) -> tuple[Broken, ...]:
+        if self.between is None:
+            return ()
+        before, after = (amend.begun(self.between, _named(v, self.between)) for v in (now, {**now, **amendment}))
+        # What is so already is not what the amendment breaks.
+        known = {b.property for b in _broken(before, verify(before, SETTINGS))}
+        return tuple(b for b in _broken(after, verify(after, SETTINGS)) if b.property not in known)
 
     def _outside(self, bundle: Bundle, values: Mapping[str, int]) -> Iterator[Broken]:
         """What numbers that are outside their ranges would break."""
         for policy in bundle.policies:
             system = amend.pinned(policy.system, values)
             if system != policy.system:
-                yield from _broken(system, verify_with_proofs(system, SEARCH, answers=self.answers)[0])
+                yield from _broken(system, verify(system, SEARCH))
 
 
 def _words(outside: Mapping[str, int], numbers: Mapping[str, amend.Number]) -> Iterator[str]:

@@ -196,7 +196,7 @@ class Loop:
         if stage == "Defeated":
             fair = self.books.enforcer.would_allow("archive", {"proposal": proposal})
             self.books.ask("archive" if fair else "penalise", proposal=proposal)
-        return stage
+        return self.books.standing(proposal).stage
 
     def apply(self, proposal: str) -> Evidence:
         """What was approved comes into force, on trial. Raises `RefusedError`, and changes nothing, for evidence or a

@@ -50,3 +50,7 @@ class Prove(Protocol):
     def __call__(self, bundle: Bundle, now: Mapping[str, int], amendment: Mapping[str, int]) -> Proof:
         """`now` are the numbers in force: a relation that does not hold of them already is not broken by the change."""
         ...
+
+    def relations(self, now: Mapping[str, int], amendment: Mapping[str, int]) -> tuple[Broken, ...]:
+        """The relations that the amendment would break: quickly, before anything else is done for it."""
+        ...

@@ -6,16 +6,18 @@ ticks after it: just what will be watched when the amendment is on trial.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import isfinite, sqrt
+from typing import Any
 
 import numpy as np
 
 from simulator.carry_out import ENGINE, engine_named
 from simulator.executor import each
 from simulator.intervals import LEVEL, Interval, difference, mean
+from simulator.measures import Columns
 from simulator.metrics import BY_NAME, Metric, evaluate
 from simulator.record import History
 from simulator.scenario import Scenario
@@ -92,15 +94,21 @@ class Trial:
         return figure >= self.promise if self.rehearsal.measure.more_is_better else figure <= self.promise
 
 
-def figure_of(rehearsal: Rehearsal, history: History, begins: int) -> float:
-    """The metric over the ticks from `begins` on."""
+def figure_of(
+    rehearsal: Rehearsal,
+    columns: Columns,
+    decided: Iterable[Sequence[int]],
+    happenings: Iterable[Mapping[str, Any]],
+    begins: int,
+) -> float:
+    """The metric of a run over the ticks from `begins` on."""
     scenario = rehearsal.scenario
     at = begins * scenario.tick_ms
-    columns = {name: values[begins:] for name, values in history.columns.items()}
-    decided = [row for row in history.decided if row[2] >= at]
-    happenings = [h for h in history.happenings if h["tick"] >= begins]
+    rest = {name: values[begins:] for name, values in columns.items()}
+    executed = [row for row in decided if row[2] >= at]
+    noted = [h for h in happenings if h["tick"] >= begins]
     later = scenario.model_copy(update={"attack_begins": max(0, scenario.attack_begins - begins)})
-    return evaluate(later, columns, decided, happenings)[rehearsal.metric]
+    return evaluate(later, rest, executed, noted)[rehearsal.metric]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,7 @@ def make(run: Run) -> float:
         if run.amendment and engine.tick == rehearsal.begins:
             engine.reparameterise(run.amendment)
         history.add(engine.step())
-    return figure_of(rehearsal, history, rehearsal.begins)
+    return figure_of(rehearsal, history.columns, history.decided, history.happenings, rehearsal.begins)
 
 
 def simulate(rehearsal: Rehearsal, amendment: Mapping[str, int], executor: Executor, engine: str = ENGINE) -> Trial:

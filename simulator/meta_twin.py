@@ -200,6 +200,10 @@ class _Way:
         rehearsal = Rehearsal(scenario, plan.metric, plan.warm_up, seeds)
         changes = ", ".join(f"{n} {loop.books.values().get(n)} -> {v}" for n, v in plan.amendment.items())
         self.note("propose", f"{bot(self._proposer())} proposes {changes}, for {rehearsal.measure.title}")
+        broken = self.prove.relations(now, plan.amendment)
+        if broken:
+            self.story.proof = Proof("", b"", {}, {}, 0, broken)
+            raise RefusedError(f"`{broken[0].property}` would not hold")
         try:
             loop.propose(self.story.proposal, bot(self._proposer()), plan.amendment, rehearsal)
         except RefusedError:
@@ -304,7 +308,9 @@ class _Way:
             self._step()
         assert self.story.trial is not None
         rehearsal = self.story.trial.rehearsal
-        self.story.figure = figure_of(rehearsal, self.history, begins)
+        self.story.figure = figure_of(
+            rehearsal, self.history.columns, self.history.decided, self.history.happenings, begins
+        )
         title, promise = rehearsal.measure.title, self.story.trial.promise
         self.note("watch", f"{title} is {self.story.figure:.4g}; promised was {promise:.4g}")
         if self.loop.judge(self.story.proposal, [self.story.figure]):

@@ -107,8 +107,9 @@ def test_the_figure_is_of_the_ticks_after_the_change() -> None:
         history.add(engine.step())
     rehearsal = Rehearsal(small(120), "coordination", 60, SEEDS)
     served, demand = (float(history.columns[n][60:].sum()) for n in ("demand_served", "demand"))
-    assert figure_of(rehearsal, history, 60) == pytest.approx(100 * served / demand)
-    assert figure_of(rehearsal, history, 60) != figure_of(rehearsal, history, 0)
+    run = history.columns, history.decided, history.happenings
+    assert figure_of(rehearsal, *run, 60) == pytest.approx(100 * served / demand)
+    assert figure_of(rehearsal, *run, 60) != figure_of(rehearsal, *run, 0)
 
 
 def evidence() -> Evidence:
