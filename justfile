@@ -26,6 +26,7 @@ update:
     PYTHONPATH=. python tests/documents.py
     PYTHONPATH=. python tests/shipped.py
     PYTHONPATH=. python tests/dashboard.py
+    policyctl graph specs/mvg/lifecycle.policy -o docs/lifecycle.svg
     policyctl build specs/twin specs/agents/incidents.policy -o simulator/twin.bundle
     PYTHONPATH=. python tests/golden.py
 

@@ -175,6 +175,41 @@ def test_edges(text: str, found: set[str]) -> None:
     assert edges(text) == found
 
 
+GUARDED = """
+state busy: Job? = none
+state fresh: Job -> Bool = false
+action go(j: Job) { require stage[j] == New and busy == none  stage[j] := Open  busy := j }
+action end(j: Job) { require busy == j  stage[j] := Done  busy := none }
+action mark(j: Job) { require stage[j] == New  fresh[j] := true }
+action lose(j: Job) { require fresh[j] and busy != j and stage[j] in {New, Done}  stage[j] := Lost  fresh[j] := false }
+invariant the_busy_are_open: forall j: Job . busy == j implies stage[j] == Open
+step the_lost_were_not_open: forall j: Job . stage[j] == Lost implies old(stage[j]) != Open
+expect refuted step the_lost_were_new because "done": forall j: Job . stage[j] == Lost implies old(stage[j]) == New
+"""
+
+
+def test_what_is_proved_rules_edges_out() -> None:
+    def ends(*proved: str) -> set[tuple[str, str]]:
+        machine = machine_of(small(GUARDED), proved=frozenset(proved))
+        return {(e.source, e.action) for e in machine.edges if e.action in ("end", "lose")}
+
+    lost = {("New", "lose"), ("Done", "lose")}
+    assert ends() == lost | {(stage, "end") for stage in ("New", "Open", "Done", "Lost")}
+    assert ends("the_busy_are_open") == lost | {("Open", "end")}
+    # Whoever calls it says that it is proved; of a step, too.
+    assert ends("the_busy_are_open", "the_lost_were_new") == {("Open", "end"), ("New", "lose")}
+
+
+def test_only_what_is_proved_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "entity Job\nenum Stage { New, Open, Done, Lost }\nstate stage: Job -> Stage = New\n" + GUARDED
+    (tmp_path / "jobs.policy").write_text(text, encoding="utf-8")
+    for more, wanted in (((), 4), (("--proved", "--no-cache"), 1)):
+        assert run(["graph", str(tmp_path / "jobs.policy"), *more]) == 0
+        drawn = capsys.readouterr().out.splitlines()
+        assert sum(line.endswith(": end") for line in drawn) == wanted
+        assert sum(line.endswith(": lose") for line in drawn) == 2
+
+
 def test_nobody_comes_where_nothing_leads() -> None:
     with pytest.raises(NoMachineError, match="no action of example changes"):
         machine_of(small("action go(j: Job) { require stage[j] != New  stage[j] := Open }"))

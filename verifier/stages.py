@@ -1,8 +1,9 @@
 """A system to its state machine: the stages of an entity, and which actions lead from one to another.
 
 The machine is a state variable with an enum as its type. An action has an edge from each stage in which its guards can
-hold to each stage that it can then write. What folds to false has none, and neither has what both solvers refute.
-Only stages that are reached along edges are kept. So there may be an edge that no run takes, but no run takes another.
+hold to each stage that it can then write. What folds to false has none, and neither has what both solvers refute, if
+need be by properties that are proved. Only stages that are reached along edges are kept. So there may be an edge that
+no run takes, but no run takes another.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from policydsl.core.after import read_after
+from policydsl.core.after import after, read_after
 from policydsl.core.expr import (
     FALSE,
     TRUE,
@@ -32,7 +33,7 @@ from policydsl.core.expr import (
     substitute,
     subterms,
 )
-from policydsl.core.system import PRINCIPAL, Action, StateVar, System
+from policydsl.core.system import PRINCIPAL, Action, Property, PropertyKind, StateVar, System
 from policydsl.core.types import EnumType
 from policydsl.expr_words import words
 from verifier.ground import UngroundableError, ground
@@ -78,8 +79,11 @@ class StageMachine:
         return tuple(s for s in self.stages if s not in left)
 
 
-def machine_of(system: System, variable: str = "", without: frozenset[str] = frozenset()) -> StageMachine:
-    """The machine of `variable`, or of the one on which the most actions depend. Actions in `without` are left out.
+def machine_of(
+    system: System, variable: str = "", without: frozenset[str] = frozenset(), proved: frozenset[str] = frozenset()
+) -> StageMachine:
+    """The machine of `variable`, or of the one on which the most actions depend. Actions in `without` are left out, and
+    so is what the properties named in `proved`, which have to be, rule out.
 
     Raises `NoMachineError` when there is none.
     """
@@ -90,7 +94,8 @@ def machine_of(system: System, variable: str = "", without: frozenset[str] = fro
     if variable and not candidates:
         raise NoMachineError(f"{system.name} has no state variable `{variable}` whose type is an enum")
     actions = [a for a in system.actions if a.name not in without]
-    found = [_reached(system, v, list(_edges(system, v, actions))) for v in candidates]
+    known = [p for p in system.properties if p.name in proved]
+    found = [_reached(system, v, list(_edges(system, v, actions, known))) for v in candidates]
     best = max((m for m in found if _changes(m)), key=lambda m: (_steered(m), _changes(m)), default=None)
     if best is None:
         raise NoMachineError(f"no action of {system.name} changes a state variable whose type is an enum")
@@ -136,10 +141,11 @@ def _initial(variable: StateVar) -> tuple[str, ...]:
     return _cases(variable)
 
 
-def _edges(system: System, variable: StateVar, actions: list[Action]) -> Iterator[Edge]:
+def _edges(system: System, variable: StateVar, actions: list[Action], known: list[Property]) -> Iterator[Edge]:
     solvers = Solvers()
     for action in actions:
         asked = any(i.name == PRINCIPAL for i in action.inputs)
+        facts = list(_facts(action, known))
         for keys, changes in _cells(variable, action):
             cell = select(variable.ref, *keys)
             value = read_after(variable.ref, keys, action.writes) if changes else cell
@@ -149,7 +155,7 @@ def _edges(system: System, variable: StateVar, actions: list[Action]) -> Iterato
                 ways = [
                     (path, target)
                     for path, target in _leaves(substitute(value, here), variable)
-                    if _possible(system, conj(allowed, path), solvers)
+                    if _possible(system, conj(allowed, path), [eq(cell, here[cell]), *facts], solvers)
                 ]
                 for path, target in ways:
                     several = len({t for _, t in ways}) > 1
@@ -183,14 +189,28 @@ def _leaves(value: Expr, variable: StateVar, path: Expr = TRUE) -> Iterator[tupl
                 yield conj(path, eq(value, Const(case, variable.type))), case
 
 
-def _possible(system: System, condition: Expr, solvers: Solvers) -> bool:
-    """Whether some state and request may fulfil it: false only if that is certain."""
-    if condition in (FALSE, TRUE):
-        return condition is TRUE
+def _facts(action: Action, known: list[Property]) -> Iterator[Expr]:
+    """What holds before every step of `action`: invariants, and what steps lead to, said of the state before them."""
+    for claim in known:
+        match claim.kind:
+            case PropertyKind.INVARIANT | PropertyKind.LEMMA:
+                yield claim.expr
+            case PropertyKind.STEP if claim.action in ("", action.name):
+                yield after(claim.expr, action.writes, Space.NEXT)
+            case _:
+                continue
+
+
+def _possible(system: System, condition: Expr, facts: list[Expr], solvers: Solvers) -> bool:
+    """Whether some state and request with the `facts` may fulfil it: false only if that is certain."""
+    if condition is FALSE:
+        return False
     try:
-        text = script(ground([condition, *parameters(system, [condition])]))
+        asserted = [condition, *facts, *parameters(system, [condition, *facts])]
+        text = script(ground(asserted))
     except UngroundableError:
         return True
+    # SOUND: an edge is left out when both solvers say that nothing leads along it, and drawn otherwise.
     return solvers.ask(text) is not Answer.UNSAT
 
 
