@@ -74,7 +74,7 @@ def plan(fast: bool = False, seed: int | None = None) -> Plan:
         Phase(INCIDENT, scenario.attack_begins, scenario.ticks, scenario.ticks + PATIENCE, _INCIDENT),
     )
     halved = {name: int(scenario.parameters[name]) // 2 for name in ("VOTING_PERIOD", "TIMELOCK")}
-    pairs, warm_up, watch = (4, 60, 100) if fast else (8, 100, 150)
+    pairs, warm_up, watch = (4, 40, 140) if fast else (8, 100, 200)
     amendment = Amendment(halved, "decision_p50", pairs=pairs, watch=watch, warm_up=warm_up)
     return Plan(scenario, phases, amendment)
 
