@@ -145,6 +145,9 @@ class Engine:
         if len(repaired):
             text = f"{len(repaired)} bots are repaired and let out"
             happenings.append(Happening(tick, gateway.now, "humans", "recovered", text))
+        if (wanted := decided.suggested) is not None:
+            text = f"proposes {wanted.parameter} = {wanted.value}: {wanted.why}"
+            happenings.append(Happening(tick, gateway.now, "meta", "amendment", text))
         for name, value in decided.amendments:
             self.reparameterise({name: value})
             text = f"{name} is {value} from now on"

@@ -179,6 +179,11 @@ class Gateway:
         """Why a guard denies."""
         return self._home[action].reason(action, guard)
 
+    def guard(self, action: str, reason: str) -> int:
+        """The number of the first guard that denies for this reason, or -2 if none does."""
+        guards = self._home[action].system.action(action).guards
+        return next((i for i in range(len(guards)) if self.reason(action, i) == reason), -2)
+
     def of_tick(self, action: str) -> list[Asked]:
         """What was asked for an action in this tick."""
         return [a for a in self.asked if a.action == action]

@@ -7,16 +7,16 @@ the committee of the first day, whoever sits in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from simulator.agents import coordination
 from simulator.gateway import Gateway
 from simulator.hindsight import Ledger
-from simulator.layers import community, meta, protocol
+from simulator.layers import community, meta, meta_figures, protocol
 from simulator.layers.community import Community, Progress
-from simulator.layers.meta import Meta
+from simulator.layers.meta import Amendment, Meta
 from simulator.layers.protocol import Protocol
 from simulator.network import Network
 from simulator.scenario import Scenario
@@ -45,6 +45,8 @@ class Decided:
     executed: tuple[tuple[int, int, int], ...] = ()
     """Proposal, when it was submitted and when executed, in milliseconds."""
     amendments: tuple[tuple[str, int], ...] = ()
+    suggested: Amendment | None = None
+    """What the meta layer has proposed."""
 
 
 def govern(
@@ -61,7 +63,7 @@ def govern(
 ) -> Decided:
     community.delegate(world, gateway, around)
     progress = community.propose(scenario, world, gateway, around, layers.community)
-    _suggest(layers, world, gateway, around, progress)
+    suggested = _suggest(layers, world, gateway, around, progress)
     community.tally(world, gateway, layers.community, progress)
     wanted = [f"{EXECUTE} {p}" for p in community.due(world, gateway, layers.community)]
     if team is None:
@@ -78,17 +80,26 @@ def govern(
     ledger.add("proposals_submitted", progress.submitted)
     ledger.add("defeated", progress.defeated)
     ledger.counts["proposals_open"] = float(len(layers.community.voting))
-    meta.watch(layers.meta, progress.approved, progress.defeated, progress.judged_good, progress.judged_bad)
-    return decided
+    meta_figures.watch(layers.meta, gateway, around, progress)
+    return replace(decided, suggested=suggested)
 
 
-def _suggest(layers: Layers, world: World, gateway: Gateway, around: Surroundings, progress: Progress) -> None:
+def _suggest(
+    layers: Layers, world: World, gateway: Gateway, around: Surroundings, progress: Progress
+) -> Amendment | None:
     """What the meta layer wants goes the way of all proposals: voted on, agreed on, and only then in force."""
-    params = {n: gateway.parameter(n) for n in meta.PARAMETERS}
-    amendment = meta.consider(layers.meta, around.tick, params, gateway.ranges)
+    if not meta.is_over(layers.meta, around.tick):
+        return None
+    alive = {*layers.community.voting, *layers.community.waiting}
+    layers.amendments = {p: what for p, what in layers.amendments.items() if p in alive}
+    seen = meta_figures.figures(layers.meta, world.observed, gateway, world.members)
+    params = {n: gateway.parameter(n) for n in gateway.ranges}
+    pending = {name for name, _ in layers.amendments.values()}
+    amendment = meta.consider(layers.meta, around.tick, seen, params, gateway.ranges, pending)
     if amendment is not None:
         number = community.sponsor(world, gateway, around, layers.community, progress)
         layers.amendments[number] = amendment.parameter, amendment.value
+    return amendment
 
 
 def _by_first_committee(

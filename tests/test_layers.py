@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policydsl.to_words import words
 from simulator.agents.base import Happening
 from simulator.engine import Engine, begin
 from simulator.governing import Layers, govern
 from simulator.hindsight import Ledger, area, of_happenings
 from simulator.layers import meta, protocol, swarm
-from simulator.layers.meta import Meta, consider, watch
+from simulator.layers.meta import Figures, Meta, consider, is_over
+from simulator.layers.meta_figures import HIGHEST, LOWEST, TOO_MANY, UNTRUSTED, figures
 from simulator.network import HIGH, LOW, Network
 from simulator.random_streams import Draw
 from simulator.recovery import repair
@@ -168,11 +170,76 @@ RANGES = {"QUORUM": (1, 1_000)}
 )
 def test_what_the_meta_layer_proposes(seen: tuple[int, int, int, int], quorum: int, expected: int | None) -> None:
     found = Meta()
-    watch(found, *seen)
-    assert consider(found, meta.WINDOW - 1, {"QUORUM": quorum}, RANGES) is None
-    amendment = consider(found, meta.WINDOW, {"QUORUM": quorum}, RANGES)
+    assert not is_over(found, meta.WINDOW - 1)
+    assert is_over(found, meta.WINDOW)
+    amendment = consider(found, meta.WINDOW, Figures(*seen), {"QUORUM": quorum}, RANGES)
     assert (amendment.value if amendment else None) == expected
-    assert consider(found, meta.WINDOW + 1, {"QUORUM": quorum}, RANGES) is None
+    assert not is_over(found, 2 * meta.WINDOW - 1)
+
+
+ALL = {"QUORUM": (1, 1_000), "SEND_LIMIT": (4, 1_000), "DECAY": (0, 100), "MIN_TRUST": (1, 100)}
+NOW = {"QUORUM": 300, "SEND_LIMIT": 60, "DECAY": 1, "MIN_TRUST": 98}
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (Figures(), None),
+        (Figures(limited=0.3), ("SEND_LIMIT", 120)),
+        (Figures(complaints=0.06, sent=3), ("SEND_LIMIT", 30)),
+        (Figures(complaints=0.06, sent=4), None),  # most members would not be left enough
+        (Figures(highest=0.3), ("DECAY", 3)),
+        (Figures(lowest=0.3), ("DECAY", 0)),
+        (Figures(skill_complaints=0.06), ("MIN_TRUST", 100)),  # and not 103, which nobody has proved
+        (Figures(untrusted=0.3), ("MIN_TRUST", 93)),
+        (Figures(untrusted=0.3, skill_complaints=0.02), None),
+    ],
+)
+def test_what_else_it_proposes(seen: Figures, expected: tuple[str, int] | None) -> None:
+    amendment = consider(Meta(), meta.WINDOW, seen, NOW, ALL)
+    assert ((amendment.parameter, amendment.value) if amendment else None) == expected
+    assert amendment is None or amendment.why
+    # What the policy declares no range for is left alone.
+    assert consider(Meta(), meta.WINDOW, seen, NOW, {"TIMELOCK": (1, 9)}) is None
+
+
+def test_of_several_it_proposes_one_after_the_other() -> None:
+    found, seen = Meta(), Figures(good=2, bad=4, limited=0.3, highest=0.3, skill_complaints=0.06)
+    proposed = [consider(found, i * meta.WINDOW, seen, NOW, ALL) for i in range(1, 6)]
+    assert [a.parameter for a in proposed if a] == ["QUORUM", "SEND_LIMIT", "DECAY", "MIN_TRUST", "QUORUM"]
+    other = consider(Meta(), meta.WINDOW, seen, NOW, ALL, pending={"QUORUM"})
+    assert other is not None
+    assert other.parameter == "SEND_LIMIT"
+
+
+def test_what_it_watches() -> None:
+    """Requests, what is seen of bots and skills, and what people say; and the same numbers that the policy has."""
+    engine = ran(40, "SEND_LIMIT=4", "activity.act=1.0", "malicious=0.0")
+    meta_state = engine.state.layers.meta
+    assert np.count_nonzero(meta_state.limited) > 100
+    assert meta_state.used > 1000
+    assert meta_state.untrusted == 0
+    found = figures(meta_state, engine.state.world.observed, engine.gateway, 300)
+    assert found.limited == np.count_nonzero(meta_state.limited) / 300 > 0.3
+    assert 1 <= found.sent <= 4
+    assert (found.highest, found.lowest) == (0.0, 0.0)
+    system = engine.gateway.enforcers[0].system
+    (bounded,) = [p for p in system.properties if p.name == "bounded_reputation"]
+    assert words(bounded.expr).endswith(f"{LOWEST} <= reputation[b] and reputation[b] <= {HIGHEST:_}")
+    assert engine.gateway.guard("send", TOO_MANY) >= 0
+    assert engine.gateway.guard("use_skill", UNTRUSTED) >= 0
+    assert engine.gateway.guard("send", "no such reason") == -2
+
+
+def test_a_limit_that_is_too_tight_is_raised_when_all_agree() -> None:
+    engine = ran(20, "SEND_LIMIT=4", "activity.act=1.0", "malicious=0.0", "community.accuracy=0.95")
+    engine.state.layers.meta.since = 25 - meta.WINDOW
+    ticks = [engine.step() for _ in range(120)]
+    told = [h.text for t in ticks for h in t.happenings if h.kind == "amendment"]
+    assert told[0].startswith("proposes SEND_LIMIT = 8: ")
+    assert told[1] == "SEND_LIMIT is 8 from now on"
+    assert engine.gateway.parameter("SEND_LIMIT") == 8
+    assert engine.gateway.read("sent").max() > 4
 
 
 def test_an_amendment_comes_into_force_when_all_agree() -> None:
@@ -189,7 +256,11 @@ def test_an_amendment_comes_into_force_when_all_agree() -> None:
     assert not layers.amendments
     assert engine.gateway.parameter("QUORUM") == 800
     assert sum(t.measures["amendments"] for t in ticks) == 1
-    assert [h.text for t in ticks for h in t.happenings if h.kind == "amendment"] == ["QUORUM is 800 from now on"]
+    told = [h.text for t in ticks for h in t.happenings if h.kind == "amendment"]
+    assert told == [
+        "proposes QUORUM = 800: 10 of 10 proposals that were executed did harm: more have to agree",
+        "QUORUM is 800 from now on",
+    ]
 
 
 def test_an_amendment_that_the_community_turns_down_does_not() -> None:

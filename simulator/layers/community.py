@@ -181,7 +181,8 @@ def judge(
     numbers = np.array(old, dtype=np.int64)
     good = world.proposals.good[numbers]
     mistaken = around.draw("judged").bernoulli(numbers, scenario.humans.error)
-    judged = gateway.ask("collect_feedback", principal=auditor, proposal=numbers, good=good ^ mistaken).allowed
+    said = good ^ mistaken
+    judged = gateway.ask("collect_feedback", principal=auditor, proposal=numbers, good=said).allowed
     settled = numbers[judged]
     _dissent(world, gateway, settled)
     gateway.ask("update_reputation", proposal=settled)
@@ -189,8 +190,8 @@ def judge(
     gateway.ask("settle", proposal=settled)
     gone = set(settled.tolist())
     community.watched = [p for p in community.watched if p not in gone]
-    progress.judged_good += int(np.count_nonzero(good[judged]))
-    progress.judged_bad += int(np.count_nonzero(~good[judged]))
+    progress.judged_good += int(np.count_nonzero(said[judged]))
+    progress.judged_bad += int(np.count_nonzero(~said[judged]))
 
 
 def _dissent(world: World, gateway: Gateway, numbers: Ids) -> None:
