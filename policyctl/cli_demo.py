@@ -97,11 +97,18 @@ def render(shown: Shown, paint: Paint) -> str:
 
 def _steps(seen: Sequence[Seen], paint: Paint) -> list[str]:
     lines = []
+    ticks = [one.event["tick"] for one in seen if one.event is not None]
+    earlier: list[int] = []
     for number, one in enumerate(seen, 1):
         if one.event is None:
             lines.append(f"{paint('red', '✗')} {number}  {one.step.text}: not seen")
             continue
-        when = f"tick {one.event['tick']}" + (f", {one.after_ms / 1000:g} s later" if one.after_ms else "")
+        tick = one.event["tick"]
+        earlier.append(tick)
+        when = f"tick {tick}" + (f", {one.after_ms / 1000:g} s later" if one.after_ms else "")
+        if ticks.count(tick) > 1:
+            # Agents act one after the other within a tick, and what they note stands in that order.
+            when += f", {earlier.count(tick)} of {ticks.count(tick)} in this tick"
         lines.append(f"{paint('green', '✓')} {number}  {paint('bold', one.step.text)}  {paint('dim', when)}")
         lines += textwrap.wrap(one.event["text"], 94, initial_indent="     ", subsequent_indent="     ")
     return lines

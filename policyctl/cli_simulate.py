@@ -153,6 +153,7 @@ def simulate(
     if fork_at is not None:
         raise click.UsageError("--fork-at needs the run that is left, as --resume DIR")
     chosen = _chosen(scenario, seed, ticks, checkpoint_every, settings)
+    warn_of_no_attack(chosen)
     if runs > 1:
         return _several(chosen, runs, jobs, out, no_report)
     from simulator.carry_out import Order, carry_out
@@ -170,7 +171,33 @@ def _chosen(
 
     given = {"seed": seed, "ticks": ticks, "checkpoint_every": checkpoint_every}
     options = [f"{k}={v}" for k, v in given.items() if v is not None]
-    return with_settings(load(name), [*settings, *options])
+    return all_faults(lambda: with_settings(load(name), [*settings, *options]))
+
+
+def all_faults(make: Callable[[], Scenario]) -> Scenario:
+    """The scenario, or all that is wrong with it: by itself, and by the ranges of the policy's parameters."""
+    from simulator.scenario import ScenarioError, faults_of_parameters
+
+    try:
+        return make()
+    except ScenarioError as error:
+        others = faults_of_parameters(error.parameters, ranges()) if error.parameters else []
+        raise ScenarioError([*error.faults, *others], error.where) from None
+
+
+def ranges() -> dict[str, tuple[int, int]]:
+    """The parameters of the policy that governs the twin, with the ranges for which it was proved."""
+    from simulator.scenario import Scenario
+
+    found: dict[str, tuple[int, int]] = dict(begin()(Scenario(name="parameters", bots=10), 0, 0).ranges)  # type: ignore[attr-defined]
+    return found
+
+
+def warn_of_no_attack(chosen: Scenario) -> None:
+    """A run that is over before the attack begins says nothing of it."""
+    if chosen.malicious > 0 and chosen.ticks <= chosen.attack_begins:
+        text = f"the attack begins at tick {chosen.attack_begins:,}, and the run ends after {chosen.ticks:,} ticks"
+        click.echo(f"warning: there is no attack: {text}; see --ticks and --set attack_begins=TICK", err=True)
 
 
 def _resume(
@@ -276,15 +303,20 @@ def compare(one: Path, other: Path) -> int:
     """Compare two runs of the simulator, or two sets of runs (`simulate --runs N`), metric by metric.
 
     The difference is that of the second to the first. When all seeds pair, runs with equal seeds are compared, which
-    needs fewer of them. A difference whose interval is on one side of 0 is called better or worse.
+    needs fewer of them. A difference whose interval is on one side of 0 is called better or worse. Then comes how far
+    the attackers got in both.
     """
     from policyctl.render_simulation import render_comparison
     from simulator.compare import compare as compared
-    from simulator.compare import runs_in
+    from simulator.compare import goals, runs_in, unlike
 
-    paired, rows = compared(runs_in(one), runs_in(other))
+    runs = runs_in(one), runs_in(other)
+    paired, rows = compared(*runs)
     names = (one.name, other.name) if one.name != other.name else (one.as_posix(), other.as_posix())
-    write_out(render_comparison(names, rows, paired, own_paint()))
+    serious, rest = unlike(*runs)
+    if serious:
+        click.echo(f"warning: these runs are hardly comparable, they differ in {'; '.join(serious)}", err=True)
+    write_out(render_comparison(names, rows, paired, own_paint(), rest, goals(*runs)))
     return OK
 
 

@@ -14,7 +14,18 @@ import click
 
 from policyctl.cache import Cache
 from policyctl.cli import cache_dir_option, commands, no_cache_option
-from policyctl.cli_simulate import begin, clear_errors, engine, free, parallel_option, progress, set_option
+from policyctl.cli_simulate import (
+    all_faults,
+    begin,
+    clear_errors,
+    engine,
+    free,
+    parallel_option,
+    progress,
+    ranges,
+    set_option,
+    warn_of_no_attack,
+)
 from policyctl.exit_codes import ERRORS, INTERRUPTED, OK, UNKNOWN
 from policyctl.files import write_atomically
 from policyctl.output import own_paint, write_out
@@ -106,6 +117,7 @@ def sweep(
     else:
         unit = analysis.shares(design, space, samples, chosen.seed)
     plan = sweeps.Plan(chosen, space, tuple(points(space, unit)), design, seeds)
+    warn_of_no_attack(chosen)
     place = out if out is not None else Path("runs") / f"{chosen.name}-sweep"
     going: bool | None = None
     with progress(chosen.name, "runs") as show, executor(where, jobs, address) as pool:
@@ -196,6 +208,7 @@ def optimize(
     allowed = _within(policy, only, None if no_cache else cache_dir, jobs)
     if allowed is None:
         return UNKNOWN
+    warn_of_no_attack(chosen)
     place = out if out is not None else free(Path("runs") / f"{chosen.name}-optimum")
     with progress(f"{metric} of {chosen.name}", "candidates") as show, executor(where, jobs, address) as pool:
         found = search(chosen, metric, maximize is not None, allowed, pool, engine(), samples, seeds, show)
@@ -206,14 +219,16 @@ def optimize(
         lines = "".join(f"{k} = {v}\n" for k, v in found.best.parameters.items())
         write_atomically(place / "parameters.toml", f"[parameters]\n{lines}")
     click.echo(f"\nresults in {place}")
-    return INTERRUPTED if len(found.trials) < samples and found.best is None else OK
+    if found.best is None:
+        return INTERRUPTED if found.interrupted else UNKNOWN
+    return OK
 
 
 def _chosen(name: str, seed: int | None, ticks: int | None, settings: tuple[str, ...]) -> Any:
     from simulator.scenario import load, with_settings
 
     options = [f"{k}={v}" for k, v in {"seed": seed, "ticks": ticks}.items() if v is not None]
-    return with_settings(load(name), [*settings, *options])
+    return all_faults(lambda: with_settings(load(name), [*settings, *options]))
 
 
 def _within(policy: str, only: tuple[str, ...], cache_dir: Path | None, jobs: int) -> Any:
@@ -242,11 +257,6 @@ def _within(policy: str, only: tuple[str, ...], cache_dir: Path | None, jobs: in
         raise click.UsageError(f"`{policy}` does not let one choose `{unknown[0]}`; there are {there}")
     kept = tuple(r for r in found.ranges if r.parameter in {n.upper() for n in only})
     return replace(found, ranges=kept)
-
-
-def ranges() -> dict[str, tuple[int, int]]:
-    """The parameters of the policy that governs the twin, with the ranges for which it was proved."""
-    return dict(_engine().ranges)
 
 
 def defaults() -> dict[str, int]:

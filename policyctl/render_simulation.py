@@ -11,6 +11,7 @@ import numpy as np
 
 from policyctl.paint import Paint
 from simulator.agents.base import Happening
+from simulator.compare import Reached, Row
 from simulator.figures import change, figure, interval, number, sparkline
 from simulator.intervals import Interval, mean, median
 from simulator.metrics import METRICS, Metric, service
@@ -90,13 +91,21 @@ def figures_mark(metric: Metric, value: float) -> str:
 
 
 def render_comparison(
-    names: tuple[str, str], found: Sequence[tuple[Metric, Interval, Interval, Interval]], paired: int, paint: Paint
+    names: tuple[str, str],
+    found: Sequence[Row],
+    paired: int,
+    paint: Paint,
+    differ: Sequence[str] = (),
+    goals: Sequence[Reached] = (),
 ) -> str:
     """Two sets of runs side by side: for each metric both means, and the difference with its interval."""
     how = f"{paired} pairs with equal seeds" if paired > 1 else "runs with different seeds, not paired"
     if all(not d.known for _, _, _, d in found):
         how = "one run each: a difference may be chance; `--runs` gives intervals"
-    lines = [paint("dim", how), f"{'':<28}{names[0][-22:]:>24}{names[1][-22:]:>24}   difference"]
+    lines = [paint("dim", how)]
+    if differ:
+        lines.append(paint("dim", f"they differ in {', '.join(differ)}"))
+    lines.append(f"{'':<28}{names[0][-22:]:>24}{names[1][-22:]:>24}   difference")
     group = ""
     for m, a, b, d in found:
         if m.group != group:
@@ -108,6 +117,14 @@ def render_comparison(
             style = "green" if (d.value > 0) == m.more_is_better else "red"
         judged = f"   {paint(style, text) if style else text}{_verdict(m, d)}"
         lines.append(f"  {m.title:<26}{figure(m, a.value):>24}{figure(m, b.value):>24}{judged}")
+    if goals:
+        lines.append(paint("bold", "what the attackers wanted"))
+    for g in goals:
+        far = "".join(
+            f"{f'{number(value)}, ' + ('reached' if runs else 'not reached'):>24}"
+            for value, runs in zip(g.far, g.runs, strict=True)
+        )
+        lines += [f"  {g.goal.text}: {g.goal.unit}", f"{'':28}{far}"]
     return "\n".join(lines) + "\n"
 
 

@@ -96,7 +96,12 @@ def render_found(found: Found, within: Within, paint: Paint) -> str:
     if found.now is not None:
         lines.append(paint("yellow", f"the scenario as it is would not be allowed: {found.now}"))
     if found.best is None:
-        return "\n".join([*lines, paint("red", "no candidate has the figure")]) + "\n"
+        return (
+            "\n".join(
+                [*lines, paint("red", "no candidate has the figure: it does not apply to such runs, or they fail")]
+            )
+            + "\n"
+        )
     lines += ["", paint("bold", f"best {metric.title}: {figure(metric, found.best.value)}")]
     lines += [f"  {name:<20} {value:,}" for name, value in found.best.parameters.items()]
     if found.importance:

@@ -16,6 +16,7 @@ from simulator import record
 from simulator.compliance import Compliance
 from simulator.record import Change, Header, History, Record, RecordError
 from simulator.scenario import Scenario, to_data
+from simulator.snapshot import SnapshotError
 
 ENGINE = "simulator.engine:begin"
 """Where the engine is, as a text that travels to other processes."""
@@ -147,8 +148,10 @@ def state(folder: Path, header: Header, begin: Begin, until: int | None = None) 
     history = record.read_history(place)
     try:
         engine.load(place / "engine")
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+    except SnapshotError as error:
         raise RecordError(f"`{place}` cannot be read as a state: {error}") from None
+    except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile):
+        raise RecordError(f"`{place}` cannot be read as a state: what is in it is no state of this engine") from None
     if engine.tick != record.tick_of(place) or len(history.rows) != engine.tick:
         raise RecordError(f"`{place}` is not the state after {record.tick_of(place)} ticks")
     return engine, history

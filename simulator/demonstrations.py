@@ -6,12 +6,14 @@ know neither. A step has happened when something of its kind was noted after the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator import engine
 from simulator.engine import Engine
@@ -21,6 +23,8 @@ from simulator.record import History
 from simulator.scenario import SUFFIX, Scenario, from_text, with_settings
 
 Event = Mapping[str, Any]
+LATELY, BACK = 20, 0.95
+"""Service is back when in so many ticks so much of it is kept as before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ DEMOS: Mapping[str, Demo] = {
             Step("the committee goes on deciding", (HINDSIGHT,), ("decided",)),
             Step("Intelligence sees the pattern", ("intelligence",), ("detected",), ("Byzantine",)),
             Step("the ecosystem works on, with less", (HINDSIGHT,), ("reduced",)),
-            Step("recovery begins by itself", ("coordination", "incident_responder"), ("recovered", "verified")),
+            Step("service is back by itself", (HINDSIGHT,), ("restored",)),
         ),
         "to keep service below 95 % of what it was",
         lambda m: m["last"] < 95.0,
@@ -180,6 +184,8 @@ def follow(steps: Sequence[Step], events: Sequence[Event]) -> tuple[Seen, ...]:
 def _run(begin: Begin, scenario: Scenario, told: Callable[[int], bool]) -> tuple[History, dict[str, float]]:
     run, history = begin(scenario, scenario.seed, 0), History()
     suspects: set[int] = set()
+    lately: deque[tuple[float, float]] = deque(maxlen=LATELY)
+    before = np.zeros(2)
     while run.tick < scenario.ticks and told(run.tick):
         ticked = run.step()
         # What was submitted stands before what was noted of it in the same tick, and what came of it behind.
@@ -187,12 +193,29 @@ def _run(begin: Begin, scenario: Scenario, told: Callable[[int], bool]) -> tuple
         history.add(ticked)
         noted = [asdict(h) for h in ticked.happenings]
         history.happenings += _watch(run, noted, ticked.measures, suspects)
+        service = ticked.measures["service_kept"], ticked.measures["service_asked"]
+        if run.tick <= scenario.attack_begins:
+            before += service
+        lately.append(service)
+        history.happenings += _restored(run, before, lately)
     figures = evaluate(scenario, history.columns, history.decided, history.happenings)
     honest = scenario.bots - round(scenario.bots * scenario.malicious)
     figures["taken_over"] = 100.0 * figures["compromised"] / honest
     figures["harm"] = float(history.columns["harmful_delivered"].sum())
     figures["last"] = _last(scenario, history)
     return history, figures
+
+
+def _restored(
+    run: Engine, before: NDArray[np.float64], lately: Collection[tuple[float, float]]
+) -> list[dict[str, Any]]:
+    """Whether as much of the service is kept as before the attack, by the measure of the metric `recovery`."""
+    kept, asked = (sum(column) for column in zip(*lately, strict=True))
+    if len(lately) < LATELY or not before.all() or not asked:
+        return []
+    share = float(kept / asked / (before[0] / before[1]))
+    text = f"{100 * share:.0f} % of the service before the attack was kept in the last {LATELY} ticks"
+    return [_event(run, "restored", text)] if share >= BACK else []
 
 
 def _last(scenario: Scenario, history: History) -> float:

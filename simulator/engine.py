@@ -39,7 +39,7 @@ from simulator.recovery import repair
 from simulator.scenario import Scenario, ScenarioError, check_parameters
 from simulator.second_opinion import Evidence
 from simulator.skill_sources import FINGERPRINTS, TEXTS
-from simulator.snapshot import SnapshotError, digest, restore, save
+from simulator.snapshot import SnapshotError, digest, read_arrays, read_json, restore, save
 from simulator.surroundings import Surroundings, look
 from simulator.team import Team
 from simulator.twin import Cast, cast, enforcers, params_of
@@ -310,14 +310,12 @@ class Engine:
 
         Raises `SnapshotError` for what was changed since.
         """
-        saved = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        with np.load(folder / "state.npz", allow_pickle=False) as arrays:
-            self.state = restore(Simulation, saved["state"], arrays)
+        saved = read_json(folder / "state.json")
+        self.state = restore(Simulation, saved["state"], read_arrays(folder / "state.npz"))
         self._enact()
         self.gateway.tallies = {n: np.array(counts, dtype=np.int64) for n, counts in saved["tallies"].items()}
         for number, enforcer in enumerate(self.gateway.enforcers):
-            with np.load(folder / f"policy-{number}.npz", allow_pickle=False) as arrays:
-                enforcer.load(dict(arrays))
+            enforcer.load(read_arrays(folder / f"policy-{number}.npz"))
         if self.state.params:
             self.gateway.reparameterise(self.state.params)
         if self.digest() != saved["digest"]:

@@ -64,6 +64,8 @@ class Found:
     gain: Interval
     """... and the difference, seed by seed."""
     importance: Mapping[str, float]
+    interrupted: bool = False
+    """Whether somebody stopped it."""
 
 
 def optimise(
@@ -106,6 +108,9 @@ def optimise(
             study.tell(trial, result.value if isfinite(result.value) else worst)
         done += tried
         going = told(len(done), trials)
+        if all(isnan(t.value) for t in done):
+            # What none of the first candidates has, none has: it does not apply, or the engine fails.
+            break
     usable = [t for t in done if not isnan(t.value)]
     best = (max if more else min)(usable, key=lambda t: (t.value, -t.number)) if usable else None
     unknown = Interval(float("nan"), float("nan"), float("nan"), 0)
@@ -116,7 +121,8 @@ def optimise(
         a, b = _figures(scenario, metric, pair, fresh, executor, engine, scenario.seed + FRESH)
         before, after, gain = mean(a), mean(b), difference(a, b, paired=True)
     now = within.fault(scenario.parameters)
-    return Found(metric, more, tuple(done), now, refused, best, before, after, gain, _importance(study, len(usable)))
+    importance = _importance(study, len(usable))
+    return Found(metric, more, tuple(done), now, refused, best, before, after, gain, importance, not going)
 
 
 def _suggest(trial: Any, name: str, low: int, high: int) -> int:

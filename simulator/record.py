@@ -189,11 +189,15 @@ def read_header(folder: Path) -> Header:
         data = json.loads((folder / HEADER).read_text("utf-8"))
         if data["format"] != FORMAT:
             raise RecordError(f"`{folder}` has the format `{data['format']}`, and this is `{FORMAT}`")
+        scenario, done = from_data(data["scenario"]), int(data["done"])
+        if not 0 <= done <= scenario.ticks:
+            text = f"{done} ticks are recorded, and the scenario has {scenario.ticks}"
+            raise RecordError(f"`{folder / HEADER}` cannot be true: {text}")
         return Header(
-            from_data(data["scenario"]),
+            scenario,
             int(data["seed"]),
             int(data["run"]),
-            int(data["done"]),
+            done,
             str(data["final"]),
             {str(k): str(v) for k, v in data["policies"].items()},
             tuple(

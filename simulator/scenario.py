@@ -47,16 +47,22 @@ _PARAMETER = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 class ScenarioError(ValueError):
-    """What is wrong with a scenario: for each fault the field, as one writes it, and what is wrong with it."""
+    """What is wrong with a scenario: for each fault the field, as one writes it, and what is wrong with it.
 
-    def __init__(self, faults: Iterable[tuple[str, str]], where: str = "") -> None:
+    `parameters` are those of the policy in which nothing is wrong as far as one can tell without it.
+    """
+
+    def __init__(
+        self, faults: Iterable[tuple[str, str]], where: str = "", parameters: Mapping[str, int] | None = None
+    ) -> None:
         self.faults = tuple(faults)
         self.where = where
+        self.parameters = dict(parameters or {})
         super().__init__("; ".join(f"`{field}`: {text}" if field else text for field, text in self.faults))
 
     def __reduce__(self) -> Any:
         """It travels between processes."""
-        return ScenarioError, (self.faults, self.where)
+        return ScenarioError, (self.faults, self.where, self.parameters)
 
 
 class Checked(BaseModel):
@@ -340,7 +346,12 @@ def from_data(data: Mapping[str, Any], where: str = "") -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError([_fault(e) for e in error.errors()], where) from None
+        found = error.errors()
+        wrong = {str(e["loc"][1]) for e in found if e["loc"][:1] == ("parameters",) and len(e["loc"]) > 1}
+        given = data.get("parameters")
+        sound = {n: v for n, v in given.items() if n not in wrong} if isinstance(given, dict) else {}
+        parameters = {n: _number(v) for n, v in sound.items() if _PARAMETER.fullmatch(n)}
+        raise ScenarioError([_fault(e) for e in found], where, parameters) from None
 
 
 def to_data(scenario: Scenario) -> dict[str, Any]:
@@ -412,8 +423,17 @@ def fields_of(scenario: Scenario) -> dict[str, Any]:
 
 def check_parameters(scenario: Scenario, ranges: Mapping[str, tuple[int | None, int | None]]) -> None:
     """Raises `ScenarioError` unless every parameter is one of the policy, within its range."""
+    faults = faults_of_parameters(scenario.parameters, ranges)
+    if faults:
+        raise ScenarioError(faults)
+
+
+def faults_of_parameters(
+    parameters: Mapping[str, int], ranges: Mapping[str, tuple[int | None, int | None]]
+) -> list[tuple[str, str]]:
+    """Each that is none of the policy, or outside its range, and what is wrong with it."""
     faults = []
-    for name, value in scenario.parameters.items():
+    for name, value in parameters.items():
         if name not in ranges:
             close = difflib.get_close_matches(name, ranges, n=1)
             hint = f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(sorted(ranges))}"
@@ -423,8 +443,7 @@ def check_parameters(scenario: Scenario, ranges: Mapping[str, tuple[int | None, 
         if (low is not None and value < low) or (high is not None and value > high):
             text = f"{value} is outside the range {low}..{high} for which the policy was proved"
             faults.append((f"parameters.{name}", text))
-    if faults:
-        raise ScenarioError(faults)
+    return faults
 
 
 def _unknown(path: list[str], known: Mapping[str, Any]) -> str:
@@ -446,6 +465,8 @@ def _fault(error: Any) -> tuple[str, str]:
                 _, field, text = text.split("@", 2)
                 path.append(field)
             return ".".join(path), text
+        case "string_pattern_mismatch":
+            return ".".join(path), "expected a letter, and then letters, digits, `_` and `-`"
         case _:
             text = error["msg"].removeprefix("Input should be ")
             return ".".join(path), f"expected {text}, not {json.dumps(error['input'], default=str)[:60]}"

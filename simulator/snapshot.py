@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +45,28 @@ def restore(kind: type[T], tree: Any, arrays: Mapping[str, NDArray[Any]]) -> T:
     """What was saved, as a value of `kind`. Raises `SnapshotError` where it does not fit."""
     found: T = _restore(kind, tree, arrays, kind.__name__)
     return found
+
+
+def read_arrays(path: Path) -> Arrays:
+    """The arrays in a file. Raises `SnapshotError` where there are none, or not all of what was written."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return dict(found)
+    except FileNotFoundError:
+        raise SnapshotError(f"`{path.name}` is missing") from None
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, BadZipFile, zlib.error):
+        # NumPy raises whatever the parts it is made of raise; its words are for those who wrote the file.
+        raise SnapshotError(f"`{path.name}` is damaged") from None
+
+
+def read_json(path: Path) -> Any:
+    """The tree in a file. Raises `SnapshotError` where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SnapshotError(f"`{path.name}` is missing") from None
+    except (OSError, ValueError):
+        raise SnapshotError(f"`{path.name}` is damaged") from None
 
 
 def digest(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator import goals
+from policyctl.paint import PLAIN
+from policyctl.render_simulation import render_comparison
+from simulator import compare, goals
 from simulator.engine import begin
 from simulator.goals import GOALS, SKILL, VARIANTS
 from simulator.measures import NAMES, Columns, columns, row
@@ -181,3 +184,21 @@ def test_the_report_says_what_the_attackers_wanted(compromised: float, begin: st
     assert f"The attackers {begin} {text} ({got} % of the honest bots)." in story(record)
     short = Record(Path("run"), Header(scenario, 1), made_up(60, compromised=98.0), record.decided, [], metrics)
     assert not any("wanted" in line for line in story(short))
+
+
+def test_a_comparison_says_how_far_attackers_got_in_both() -> None:
+    def runs(compromised: Sequence[float], kind: str = "phisher") -> list[Record]:
+        scenario = goals.scenario_of(kind)
+        metrics = dict.fromkeys(BY_NAME, 1.0)
+        tables = [made_up(300, compromised=c) for c in compromised]
+        none = np.zeros((0, 3), dtype=np.int64)
+        return [Record(Path("run"), Header(scenario, i), t, none, [], metrics) for i, t in enumerate(tables)]
+
+    (found,) = compare.goals(runs([98.0, 49.0]), runs([0.0, 0.0]))
+    assert (found.goal.text, found.far, found.runs) == (GOALS["phisher"].text, (18.75, 0.0), (1, 0))
+    names = ("one", "other")
+    text = render_comparison(names, compare.compare(runs([98.0]), runs([0.0]))[1], 0, PLAIN, (), [found])
+    assert "to take over a quarter of the honest bots: % of the honest bots" in text
+    assert text.splitlines()[-1].split() == ["18.8,", "reached", "0,", "not", "reached"]
+    # What only one of them has is no comparison.
+    assert compare.goals(runs([98.0]), runs([98.0], "spammer")) == []

@@ -232,6 +232,40 @@ def test_one_run_each_is_no_comparison(place: Path, capsys: pytest.CaptureFixtur
     assert "is no record of a run" in refused(capsys, "compare", "1", "empty")
 
 
+def test_runs_that_are_hardly_comparable_are_told_as_such(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate("--out", "a", "--no-report") == OK
+    assert simulate("--out", "b", "--no-report", "--ticks", "50", "--set", "bots=30") == OK
+    assert simulate("--out", "c", "--no-report", "--set", "agents=[]", "--set", "QUORUM=7") == OK
+    capsys.readouterr()
+    assert run(["compare", "a", "b"]) == OK
+    shown = capsys.readouterr()
+    assert shown.err == "warning: these runs are hardly comparable, they differ in bots: 20 and 30; ticks: 60 and 50\n"
+    assert "they differ in" not in shown.out
+    assert run(["compare", "a", "c"]) == OK
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "they differ in agents, parameters\n" in shown.out
+
+
+def test_a_run_that_is_over_before_the_attack_says_so(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = "warning: there is no attack: the attack begins at tick 20, and the run ends after 20 ticks"
+    assert simulate("--out", "a", "--no-report", "--ticks", "20") == OK
+    assert told in capsys.readouterr().err
+    assert simulate("--out", "b", "--no-report", "--ticks", "21") == OK
+    assert simulate("--out", "c", "--no-report", "--ticks", "20", "--set", "malicious=0.0") == OK
+    assert "no attack" not in capsys.readouterr().err
+
+
+def test_all_faults_of_parameters_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ("DECAY=1.5", "QUORUM=0", "SEND_LIMITS=9", "MIN_TRUST=50", "bots=-1")
+    shown = refused(capsys, "simulate", "normal_operation", *(x for s in settings for x in ("--set", s)))
+    assert "`bots`: expected" in shown
+    assert "`parameters.DECAY`: policies know whole numbers" in shown
+    assert "`parameters.QUORUM`: 0 is outside the range 1..1000000" in shown
+    assert "`parameters.SEND_LIMITS`: the policy has no such parameter; did you mean `SEND_LIMIT`?" in shown
+    assert "MIN_TRUST" not in shown
+
+
 def test_a_sweep(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["sweep", "normal_operation", *SMALL, "--vary", "malicious=0.1..0.4", "--vary", "decay=0..0.05"]
     command += ["--samples", "8", "--jobs", "2", "--out", "s"]

@@ -62,6 +62,41 @@ def test_each_has_five_steps_and_a_scenario(name: str) -> None:
     assert [metric(m).name for m in DEMOS[name].metrics] == list(DEMOS[name].metrics)
 
 
+def test_steps_of_one_tick_are_numbered_in_their_order() -> None:
+    demo = DEMOS["phishing"]
+    made = [event(1000, s.who[0], s.kinds[0], s.words[0]) for s in demo.steps[:1]]
+    made += [event(3000, s.who[0], s.kinds[0], s.words[0]) for s in demo.steps[1:4]]
+    made += [event(4000, s.who[0], s.kinds[0], s.words[0]) for s in demo.steps[4:]]
+    figures = dict.fromkeys([m.name for m in METRICS] + list(demo.metrics), 1.0)
+    text = render(Shown(demo, scenario_of("phishing"), follow(demo.steps, made), figures, figures), PLAIN)
+    told = [line.rpartition("  ")[2] for line in text.splitlines() if line.startswith("✓")]
+    assert told == [
+        "tick 1",
+        "tick 3, 2 s later, 1 of 3 in this tick",
+        "tick 3, 2 s later, 2 of 3 in this tick",
+        "tick 3, 2 s later, 3 of 3 in this tick",
+        "tick 4, 3 s later",
+    ]
+
+
+FEW = {
+    "phishing": ("bots=150", "ticks=170", "attack_begins=30"),
+    "byzantine": ("bots=200", "ticks=130", "attack_begins=30"),
+    "skill": ("bots=150", "ticks=240"),
+}
+"""Populations in which a demonstration takes a second or two."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_a_small_population_the_steps_happen_in_order(name: str) -> None:
+    shown, _ = show(name, settings=FEW[name])
+    assert [s.step.text for s in shown.seen if s.event is None] == []
+    times = [s.event["now"] for s in shown.seen if s.event is not None]
+    assert times == sorted(times)
+    assert shown.makes_the_difference, (shown.with_agents, shown.without)
+    assert shown.with_agents["violations"] == shown.without["violations"] == 0.0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seed", [1, 2])

@@ -198,6 +198,15 @@ def test_a_damaged_record_is_told_as_such(tmp_path: Path) -> None:
         record.read(tmp_path / "a")
 
 
+@pytest.mark.parametrize("done", [61, 10**9, -1])
+def test_a_header_that_cannot_be_true_is_refused(tmp_path: Path, done: int) -> None:
+    made(tmp_path / "a")
+    header = tmp_path / "a" / "run.json"
+    header.write_text(json.dumps({**json.loads(header.read_text()), "done": done}))
+    with pytest.raises(RecordError, match=f"cannot be true: {done} ticks are recorded, and the scenario has 60"):
+        record.read(tmp_path / "a")
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # NumPy leaves the file open
 @pytest.mark.parametrize("harm", ["cut", "nonsense", "other"])
 def test_a_damaged_state_is_told_as_such(tmp_path: Path, harm: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 
-from policydsl.core.types import BOOL, EntityType, EnumType, Scalar, Value
+from policydsl.core.types import Value
+from policydsl.interp import initial
+from policydsl.state import State
+from policydsl.trace import Cell
 from runtime.population import Population
-from runtime.population_cells import OFFSET
 from simulator.agents.base import Happening
 from simulator.engine import Engine, Ticked, begin
 from simulator.gateway import Asked
@@ -52,12 +55,8 @@ def course(name: str, *settings: str) -> Course:
     return found
 
 
-def value(enforcer: Population, type: Scalar, number: int) -> Value:
-    """A cell of a column, as the reference interpreter has it."""
-    match type:
-        case EntityType():
-            return enforcer.cells.layout.name(type, number + OFFSET)
-        case EnumType(cases=cases):
-            return cases[number]
-        case _:
-            return bool(number) if type == BOOL else int(number)
+def as_interpreted(enforcer: Population, params: Mapping[str, Value]) -> State:
+    """The same state in the reference interpreter: what differs from the declared start."""
+    declared = initial(enforcer.system, params)
+    cells = [Cell(n, k, v) for n, k, v in enforcer.rows() if "*" not in k and "" not in k and v != "*"]
+    return initial(enforcer.system, params, [c for c in cells if declared.read(c.var, c.keys) != c.value])

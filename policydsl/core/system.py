@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
 
 from policydsl.core.expr import Const, Expr, Ref, Space, conj
-from policydsl.core.types import EntityType, EnumType, MapType, Scalar, Type
+from policydsl.core.types import EntityType, MapType, Scalar, Type
 from policydsl.source import NOWHERE, Span
 
 CLOCK = "clock"
@@ -291,9 +290,6 @@ class System:
 
     def claim(self, name: str) -> Property:
         return next(p for p in self.properties if p.name == name)
-
-
-Enumeration: TypeAlias = EnumType
 
 
 @dataclass(frozen=True, slots=True)
