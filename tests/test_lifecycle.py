@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from policydsl.core.system import Program, PropertyKind, System
+from policydsl.core.system import GuardKind, Origin, Program, PropertyKind, System
 from policydsl.diagnostics import Report
 from policydsl.interp import replay, start_faults, violated
 from policydsl.load import load
@@ -227,3 +227,17 @@ def test_a_flaw_is_refuted(file: str, was: str, now: str, name: str) -> None:
 def test_there_is_a_flaw_for_every_promise_of_safety() -> None:
     claims = {p.name.partition("@")[0] for p in as_it_is()[0].properties if p.kind in SAFETY}
     assert claims == {name.partition("@")[0] for *_, name in FLAWS}
+
+
+@pytest.mark.parametrize("name", ["stand", "step_down", "delegate", "revoke", "vote_for"])
+def test_the_twin_delegates_by_the_same_rules(name: str) -> None:
+    """But for rules about quarantine and the like, and for the number that shows that there are no circles."""
+    [twin] = load(["specs/twin/ecosystem.policy"], lambda p: (ROOT / p).read_text(encoding="utf-8"), Report())
+    rules, changes = [], []
+    for system in (as_it_is()[0], twin.system):
+        action = system.action(name)
+        declared = {v.name for v in system.state if v.origin is Origin.DECLARED} - {"height"}
+        rules.append([(g.expr, g.reason) for g in action.guards if g.kind is GuardKind.REQUIRE])
+        changes.append([(w.var, w.keys, w.value) for w in action.writes if w.var in declared])
+    assert rules[0] == rules[1] != []
+    assert changes[0] == changes[1] != []
