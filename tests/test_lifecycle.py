@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from policydsl.core.expr import FALSE, Apply, Expr, Ref, substitute, subterms
 from policydsl.core.system import GuardKind, Origin, Program, PropertyKind, System
 from policydsl.diagnostics import Report
 from policydsl.interp import replay, start_faults, violated
@@ -229,6 +230,14 @@ def test_there_is_a_flaw_for_every_promise_of_safety() -> None:
     assert claims == {name.partition("@")[0] for *_, name in FLAWS}
 
 
+def bots_alone(e: Expr) -> Expr:
+    """In the twin, humans are no members unless they are let in."""
+    human = [
+        x for x in subterms(e) if isinstance(x, Apply) and isinstance(x.args[0], Ref) and x.args[0].name == "Humans"
+    ]
+    return substitute(e, dict.fromkeys(human, FALSE))
+
+
 @pytest.mark.parametrize("name", ["stand", "step_down", "delegate", "revoke", "vote_for"])
 def test_the_twin_delegates_by_the_same_rules(name: str) -> None:
     """But for rules about quarantine and the like, and for the number that shows that there are no circles."""
@@ -237,7 +246,7 @@ def test_the_twin_delegates_by_the_same_rules(name: str) -> None:
     for system in (as_it_is()[0], twin.system):
         action = system.action(name)
         declared = {v.name for v in system.state if v.origin is Origin.DECLARED} - {"height"}
-        rules.append([(g.expr, g.reason) for g in action.guards if g.kind is GuardKind.REQUIRE])
+        rules.append([(bots_alone(g.expr), g.reason) for g in action.guards if g.kind is GuardKind.REQUIRE])
         changes.append([(w.var, w.keys, w.value) for w in action.writes if w.var in declared])
     assert rules[0] == rules[1] != []
     assert changes[0] == changes[1] != []
