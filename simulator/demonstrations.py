@@ -215,7 +215,7 @@ def _restored(
         return []
     share = float(kept / asked / (before[0] / before[1]))
     text = f"{100 * share:.0f} % of the service before the attack was kept in the last {LATELY} ticks"
-    return [_event(run, "restored", text)] if share >= BACK else []
+    return [event_of(run, "restored", text)] if share >= BACK else []
 
 
 def _last(scenario: Scenario, history: History) -> float:
