@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from simulator.agents.stigmergy import deposited
+from simulator.agents.stigmergy import adapted, deposited
 from simulator.engine import Engine
 from simulator.layers.community import enlist
+from simulator.layers.swarm import urgency
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -168,7 +169,7 @@ def _signals(engine: Engine, body: Mapping[str, Any]) -> Answer:
     status, told = _asked(engine, "signal", {"principal": principal, "channel": channel, "strength": strength})
     if status == 200:
         found = engine.state.world.swarm
-        found.strength = deposited(found.strength, [channel], strength)
+        found.strength = deposited(found.strength, [channel], adapted(strength, urgency(engine.gateway)))
         told = {"channel": body["channel"], "strength": float(found.strength[channel])}
     return status, told
 

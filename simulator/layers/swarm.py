@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.agents.stigmergy import adapted, deposited, evaporated, responses
+from simulator.gateway import Gateway
 from simulator.surroundings import HIGHEST, Surroundings
 from simulator.world import Bools, Floats, Ids, Swarm
 
@@ -41,6 +42,11 @@ def turn_up(swarm: Swarm, around: Surroundings) -> None:
 def deposit(swarm: Swarm, around: Surroundings, channel: Ids, strength: Ids) -> None:
     """Signals that were allowed add up, those of an alert ecosystem more."""
     swarm.strength = deposited(swarm.strength, channel, adapted(strength, around.alertness / HIGHEST))
+
+
+def urgency(gateway: Gateway) -> float:
+    """How urgent things are, from 0 to 1: an emergency is the highest level."""
+    return 1.0 if gateway.read("in_emergency") else int(gateway.read("threat_level")) / HIGHEST
 
 
 def respond(swarm: Swarm, around: Surroundings, sensitivity: Floats, free: Bools) -> Work:
