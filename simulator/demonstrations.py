@@ -209,7 +209,7 @@ def _run(begin: Begin, scenario: Scenario, told: Callable[[int], bool]) -> tuple
 def _restored(
     run: Engine, before: NDArray[np.float64], lately: Collection[tuple[float, float]]
 ) -> list[dict[str, Any]]:
-    """Whether as much of the service is kept as before the attack, by the measure of the metric `recovery`."""
+    """Whether as much of the service is kept as before the attack."""
     kept, asked = (sum(column) for column in zip(*lately, strict=True))
     if len(lately) < LATELY or not before.all() or not asked:
         return []
