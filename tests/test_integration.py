@@ -168,7 +168,7 @@ def test_the_whole_demonstration(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert alike[1] == alike[2]
     assert int(alike[1]) >= 10
     assert "an EVM in this process" in said
-    assert re.search(r"with tick 100 written anew, it no longer fits the root in block \d+", said)
+    assert re.search(r"with tick 120 written anew, it no longer fits the root in block \d+", said)
 
     found = record.read(folder)
     assert found.header.done == len(found.columns["messages"])

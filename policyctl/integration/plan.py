@@ -23,9 +23,9 @@ METRICS = (
 )
 """The five figures at the end, and the metrics of the twin that say them."""
 FAST = (
-    "ticks=220",
-    "attack_begins=100",
-    "skills.malicious_begins=100",
+    "ticks=240",
+    "attack_begins=120",
+    "skills.malicious_begins=120",
     "committee_faults=1",
     "VOTING_PERIOD=20s",
     "TIMELOCK=10s",
