@@ -40,7 +40,9 @@ class Scores:
 
     def __init__(self, scores: Mapping[str, int], epoch: int = 0) -> None:
         self.scores, self.epoch = scores, epoch
-        self._tree = SparseTree({bot: _value(score) for bot, score in scores.items()})
+        # There are far fewer scores than bots.
+        values = {score: _value(score) for score in set(scores.values())}
+        self._tree = SparseTree({bot: values[score] for bot, score in scores.items()})
 
     @property
     def root(self) -> bytes:

@@ -229,7 +229,7 @@ def test_who_votes_in_step_is_found_even_if_he_is_the_majority() -> None:
         support[ring] = False
         voters = np.concatenate([ring, 60 + np.flatnonzero(rng.random(40) < 0.5)])
         detectors_votes.remember(votes, p, voters, np.full(voters.size, p), support[voters])
-    bots, twins, lift = detectors_lockstep.alike(votes, 40, n)
+    bots, twins, lift = detectors_lockstep.alike(votes, n)
     assert set(ring.tolist()) <= set(bots.tolist())
     found = dict(zip(bots.tolist(), zip(twins.tolist(), lift.tolist())))
     assert all(found[b][0] == 59.0 and found[b][1] > 6.0 for b in ring.tolist())
@@ -244,7 +244,7 @@ def test_those_who_judge_by_themselves_are_not_in_step() -> None:
     for p in range(20):
         voters = np.flatnonzero(rng.random(400) < 0.6)
         detectors_votes.remember(votes, p, voters, np.full(voters.size, p), rng.random(voters.size) < 0.8)
-    _, _, lift = detectors_lockstep.alike(votes, 40, 400)
+    _, _, lift = detectors_lockstep.alike(votes, 400)
     assert lift.size == 0 or lift.max() <= 3.0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 
 from simulator.consensus.certificates import valid_pre_prepare, valid_request
 from simulator.consensus.checkpoints import append, make_checkpoint, progressed
@@ -19,8 +18,6 @@ from simulator.consensus.messages import (
     digest_of,
 )
 from simulator.consensus.state import RESEND, VIEW, Effects, Replica, Slot, arm, everyone
-
-SENDER = attrgetter("sender")
 
 
 def on_request(r: Replica, message: Signed, out: Effects) -> None:
@@ -116,7 +113,8 @@ def note(r: Replica, body: Prepare | Commit, votes: Sequence[Signed]) -> bool:
     known = ballots.get(digest)
     if known is None:
         known = ballots[digest] = {}
-    known.update(zip(map(SENDER, votes), votes))
+    for vote in votes:
+        known[vote.sender] = vote
     if slot.digest != digest:
         return False
     return len(known) >= r.quorum - 1 if prepares else slot.prepared and len(known) >= r.quorum
