@@ -68,7 +68,7 @@ def whole() -> None:
     ordered = sorted(costs)
     half, late = ordered[len(ordered) // 2], ordered[len(ordered) * 95 // 100]
     print(
-        f"\nwhole: stress_test with seven agents, {scenario.ticks:,} ticks in {sum(costs) / 1000:.1f} s of the processor"
+        f"\nwhole: stress_test with seven agents, {scenario.ticks:,} ticks: {sum(costs) / 1000:.1f} s of the processor"
     )
     print(f"ms a tick: {sum(costs) / len(costs):.1f} on average, half of them up to {half:.1f}, 95 % up to {late:.1f}")
 

@@ -6,6 +6,7 @@ heap of (time, sequence), at a tenth of the cost; nothing may be added at the ti
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
@@ -21,14 +22,21 @@ class Events(Generic[T]):
 
 
 def push(events: Events[T], time: int, item: T) -> None:
-    waiting = events.at.get(time)
-    if waiting is not None:
-        waiting.append(item)
-        return
-    if time <= events.now:
-        raise ValueError(f"it is {events.now} already, too late for {time}")
-    events.at[time] = [item]
-    heappush(events.times, time)
+    push_each(events, (time,), item)
+
+
+def push_each(events: Events[T], times: Iterable[int], item: T) -> None:
+    """The same thing happens several times."""
+    at = events.at
+    for time in times:
+        waiting = at.get(time)
+        if waiting is not None:
+            waiting.append(item)
+            continue
+        if time <= events.now:
+            raise ValueError(f"it is {events.now} already, too late for {time}")
+        at[time] = [item]
+        heappush(events.times, time)
 
 
 def pop(events: Events[T]) -> list[T]:

@@ -67,9 +67,10 @@ def put(p: Pile, vote: Signed, to: Any, times: Times) -> tuple[int, list[int]]:
 def look(p: Pile, now: int) -> int:
     """Finds out who may have enough at the moment `now`, and with which vote; how many votes arrive then."""
     p.now, p.handled, p.due = now, -1, {}
-    places, width = np.flatnonzero(p.arrival == now), p.arrival.shape[1]
-    members = places // width
-    numbers = places - members * width
+    count = len(p.votes)
+    places = np.flatnonzero(p.arrival[:, :count] == now)
+    members = places // count
+    numbers = places - members * count
     before = p.reached.copy()
     coming = np.bincount(members, minlength=len(before))
     p.reached += coming

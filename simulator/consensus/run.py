@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.consensus.byzantine import Fault, Traitor, receive, woken
-from simulator.consensus.events import Events, pop, push
+from simulator.consensus.events import Events, pop, push, push_each
 from simulator.consensus.messages import NOTHING, Commit, Prepare, Request, Signed, as_client
 from simulator.consensus.order import count, counts, is_settled, note
 from simulator.consensus.outcome import Decision, Outcome, Submission
@@ -254,9 +254,7 @@ def _send(run: Run, node: int, message: Signed, to: Members, now: int) -> None:
         for times in arriving:
             there = correct & (times != NEVER)
             number, moments = put(votes, message, to[there], times[there])
-            item: Item = ([], Vote(votes, number))
-            for time in moments:
-                push(run.events, time, item)
+            push_each(run.events, moments, ([], Vote(votes, number)))
         to, arriving = to[~correct], [times[~correct] for times in arriving]
     for time, receivers in by_time(to, arriving).items():
         push(run.events, time, (receivers, message))
