@@ -13,16 +13,16 @@ import click
 from policyctl.cache import Cache
 from policyctl.cli import Sections, cache_dir_option, commands, jobs_option, no_cache_option
 from policyctl.exit_codes import ERRORS, OK, exit_code
-from policyctl.files import write_atomically
+from policyctl.files import texts_of, write_atomically
 from policyctl.options import Options
 from policyctl.output import emit, own_paint, write_out
 from policyctl.progress import progress_on
+from policyctl.render_diagnostics import render_diagnostics
 from policyctl.results import Run
 from policyctl.run_files import run_files
 
 if TYPE_CHECKING:
     from runtime.solidity import Contract
-    from runtime.solidity_check import Gap
 
 
 @commands.group("emit", cls=Sections, short_help="Write a proved policy as a contract for a blockchain.")
@@ -54,7 +54,8 @@ def solidity(path: str, output: Path, most: int, unproved: bool, jobs: int, no_c
     """Verify POLICY and write it as a contract: one function for each action, an error for each reason to deny.
 
     Nothing is written unless every property that the policy promises is proved, and unless everything in it has an
-    exact counterpart; what has none is reported as UNSUPPORTED, with its place and the reason.
+    exact counterpart; what has none is reported as UNSUPPORTED, with its place and the reason (`policyctl explain U103`
+    and the like say what to do).
 
     \b
     Examples:
@@ -70,8 +71,9 @@ def solidity(path: str, output: Path, most: int, unproved: bool, jobs: int, no_c
     try:
         to_solidity(program.system, most=most)
     except UnsupportedError as error:
-        click.echo("\n".join(_shown(path, g) for g in error.gaps), err=True)
-        click.echo(f"nothing was written: {path} has no exact counterpart in Solidity", err=True)
+        texts = texts_of({path, *(g.span.path for g in error.gaps)})
+        click.echo(render_diagnostics(error.gaps, texts, own_paint()), err=True, nl=False)
+        click.echo(f"UNSUPPORTED: {path} has no exact counterpart in Solidity; nothing was written", err=True)
         return ERRORS
     begun = time.perf_counter()
     with progress_on(sys.stderr, "verify") as progress:
@@ -110,8 +112,3 @@ def names_json(system: str, contract: Contract) -> str:
         )
         + "\n"
     )
-
-
-def _shown(path: str, gap: Gap) -> str:
-    place = f"{gap.span.path or path}:{gap.span.line}:{gap.span.column}" if gap.span.line else path
-    return f"{place}: UNSUPPORTED({gap.code}): {gap.reason}"

@@ -17,6 +17,7 @@ _GROUPS = {
     "E6": "Modules and tests",
     "W7": "Suspicious spots",
     "R8": "Verdicts",
+    "U1": "What no contract can say",
     "I9": "Limits and the tool itself",
 }
 

@@ -1,39 +1,29 @@
-"""A system to the list of what in it has no exact counterpart in a contract, each with its place and the reason."""
+"""A system to the list of what in it has no exact counterpart in a contract: diagnostics `U…`, each with its place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from policydsl.core.after import reads
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
 from policydsl.core.system import PRINCIPAL, Action, Effect, GuardKind, StateVar, System, Write
 from policydsl.core.types import BoolType, EntityType, EnumType, StringType
+from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.source import NOWHERE, Span
-from runtime.solidity_expr import SUPPORTED
 from runtime.solidity_layout import at_stranger, is_clock_guard, kept
 
 LARGEST = 2**255 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Something that does not translate. `code` is one word for the kind of thing."""
-
-    code: str
-    reason: str
-    span: Span = NOWHERE
-
-
 class UnsupportedError(ValueError):
     """The system has no exact counterpart in a contract; `gaps` says where and why."""
 
-    def __init__(self, gaps: tuple[Gap, ...]) -> None:
-        super().__init__("; ".join(g.reason for g in gaps))
+    def __init__(self, gaps: tuple[Diagnostic, ...]) -> None:
+        super().__init__("; ".join(g.text for g in gaps))
         self.gaps = gaps
 
 
-def gaps_of(system: System) -> tuple[Gap, ...]:
+def gaps_of(system: System) -> tuple[Diagnostic, ...]:
     """Everything that does not translate; empty when the contract can be written."""
     found = [*_phases(system)]
     names = {v.name for v in kept(system)}
@@ -42,50 +32,54 @@ def gaps_of(system: System) -> tuple[Gap, ...]:
             found += _variable(v)
     for p in system.params:
         if isinstance(p.type, StringType | EntityType):
-            found.append(Gap("string", f"the parameter `{p.name}` is a {p.type}", p.span))
+            found.append(_gap("U101", f"the parameter `{p.name}` is a {p.type}", p.span))
     sorts = {i.type for a in system.actions for i in a.inputs if i.name == PRINCIPAL}
     for c in system.individuals:
         if c.type not in sorts:
-            found.append(Gap("individual", f"`{c.value}` is named, and is not of the sort of those who ask"))
+            found.append(_gap("U108", f"`{c.value}` is named, and is not of the sort of those who ask"))
     for action in system.actions:
         found += _action(system, action, names)
     return tuple(dict.fromkeys(found))
 
 
-def _phases(system: System) -> Iterator[Gap]:
+def _gap(code: str, text: str, span: Span = NOWHERE) -> Diagnostic:
+    return Diagnostic(code, Severity.ERROR, text, span)
+
+
+def _phases(system: System) -> Iterator[Diagnostic]:
     for p in system.phases:
-        yield Gap("phases", f"`{p.name}` reserves and commits: that is a dialogue with a gateway", p.span)
+        yield _gap("U106", f"`{p.name}` reserves and commits: that is a dialogue with a gateway", p.span)
 
 
-def _variable(v: StateVar) -> Iterator[Gap]:
+def _variable(v: StateVar) -> Iterator[Diagnostic]:
     if isinstance(v.type, StringType):
-        yield Gap("string", f"`{v.name}` holds a string", v.span)
+        yield _gap("U101", f"`{v.name}` holds a string", v.span)
     if isinstance(v.type, EntityType) and v.init is not None and not _nobody(v.init):
-        yield Gap("start", f"`{v.name}` starts with an individual", v.span)
+        yield _gap("U107", f"`{v.name}` starts with an individual", v.span)
     if v.keys and v.init is not None and isinstance(v.type, BoolType | EnumType) and not isinstance(v.init, Const):
-        yield Gap("start", f"the start of `{v.name}` depends on a parameter", v.span)
+        yield _gap("U107", f"the start of `{v.name}` depends on a parameter", v.span)
     if v.init is None and not (isinstance(v.type, BoolType) and len(v.keys) == 1):
-        yield Gap("start", f"`{v.name}` may start with any value, and is no set", v.span)
+        yield _gap("U107", f"`{v.name}` may start with any value, and is no set", v.span)
 
 
 def _nobody(e: Expr) -> bool:
     return isinstance(e, Const) and e.value == ""
 
 
-def _action(system: System, action: Action, names: set[str]) -> Iterator[Gap]:
+def _action(system: System, action: Action, names: set[str]) -> Iterator[Diagnostic]:
     for i in action.inputs:
         if isinstance(i.type, StringType):
-            yield Gap("string", f"the input `{i.name}` of `{action.name}` is a string", action.span)
+            yield _gap("U101", f"the input `{i.name}` of `{action.name}` is a string", action.span)
         if i.name == PRINCIPAL and not isinstance(i.type, EntityType):
-            yield Gap("principal", f"who asks for `{action.name}` is not an individual", action.span)
+            yield _gap("U109", f"who asks for `{action.name}` is not an individual", action.span)
     for g in action.guards:
         if g.kind is GuardKind.APPROVE:
-            yield Gap("approval", f"`{action.name}` may wait for a human's approval, which no caller can prove", g.span)
+            yield _gap("U104", f"`{action.name}` may wait for a human's approval, which no caller can prove", g.span)
         elif not is_clock_guard(g.expr):
             yield from _expression(g.expr, f"a condition of `{action.name}`", g.span)
     for o in action.obligations:
         if o.on is not Effect.PENDING:
-            yield Gap("obligation", f"`{action.name}` obliges to `{o.name}`, and nobody would do it", action.span)
+            yield _gap("U105", f"`{action.name}` obliges to `{o.name}`, and nobody would do it", action.span)
     writes = [w for w in action.writes if w.var in names]
     for w in writes:
         yield from _expression(w.value, f"what `{action.name}` writes to `{w.var}`", w.span)
@@ -94,24 +88,22 @@ def _action(system: System, action: Action, names: set[str]) -> Iterator[Gap]:
     yield from _bulk(system, action, writes)
 
 
-def _expression(e: Expr, where: str, span: Span) -> Iterator[Gap]:
+def _expression(e: Expr, where: str, span: Span) -> Iterator[Diagnostic]:
     for x in subterms(e):
         match x:
             case Apply(op=Op.MATCHES):
-                yield Gap("string", f"{where} compares a text with a pattern", span)
+                yield _gap("U101", f"{where} compares a text with a pattern", span)
             case Apply(op=Op.FORALL | Op.EXISTS | Op.SUM):
-                yield Gap("quantifier", f"{where} is about all individuals, of whom there is no end", span)
-            case Apply(op=op) if op not in SUPPORTED:
-                yield Gap("operator", f"{where} uses `{op.value}`", span)
+                yield _gap("U102", f"{where} is about all individuals, of whom there is no end", span)
             case Const(value=int(value)) if abs(value) > LARGEST:
-                yield Gap("number", f"{where} has a number of more than 256 bits", span)
+                yield _gap("U110", f"{where} has a number of more than 256 bits", span)
             case Const(type=StringType()) | Ref(type=StringType(), space=Space.STATE | Space.INPUT):
-                yield Gap("string", f"{where} is about a string", span)
+                yield _gap("U101", f"{where} is about a string", span)
             case _:
                 pass
 
 
-def _bulk(system: System, action: Action, writes: list[Write]) -> Iterator[Gap]:
+def _bulk(system: System, action: Action, writes: list[Write]) -> Iterator[Diagnostic]:
     """What makes a bulk write more than a walk over a roll."""
     seen: set[str] = set()
     for w in writes:
@@ -120,11 +112,11 @@ def _bulk(system: System, action: Action, writes: list[Write]) -> Iterator[Gap]:
             continue
         where = f"the `for each` of `{action.name}` on `{w.var}`"
         if len(w.binders) > 1:
-            yield Gap("bulk", f"{where} is over pairs", w.span)
+            yield _gap("U103", f"{where} is over pairs", w.span)
             continue
         stays, _ = at_stranger(w, system)
         if not stays:
-            yield Gap("bulk", f"{where} changes those of whom the contract has never heard", w.span)
+            yield _gap("U103", f"{where} changes those of whom the contract has never heard", w.span)
         own = Apply(Op.SELECT, (system.variable(w.var).ref, *w.keys), w.value.type)
         others = {
             x for x in subterms(w.value) if isinstance(x, Apply) and x.op is Op.SELECT and x.bound and x is not own
@@ -132,4 +124,4 @@ def _bulk(system: System, action: Action, writes: list[Write]) -> Iterator[Gap]:
         read = {x.args[0].name for x in others if isinstance(x.args[0], Ref)}
         bulk = {o.var for o in writes if o.binders and o is not w}
         if w.var in seen or w.var in read or (reads(w.value, *w.keys) | {w.var}) & bulk:
-            yield Gap("bulk", f"{where} depends on other writes of the same step", w.span)
+            yield _gap("U103", f"{where} depends on other writes of the same step", w.span)

@@ -15,16 +15,17 @@ from policyctl.render_pages import markdown, page_text
 from policydsl.codes import CODES
 from policydsl.diagnostics import Report
 from policydsl.load import load
+from runtime.solidity_check import gaps_of
 
 ROOT = Path(__file__).parent.parent
-CODE = re.compile(r"[EWRI]\d{3}")
+CODE = re.compile(r"[EWRUI]\d{3}")
 WITH_EXAMPLE = {code: page for code, page in CODES.items() if page.example}
 
 
 def used() -> dict[str, str]:
     """Every string constant in the sources that is a code, with the file it stands in; pages themselves left out."""
     found = {}
-    for package in ("policydsl", "verifier", "policyctl"):
+    for package in ("policydsl", "verifier", "runtime", "policyctl"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.name.startswith("pages_"):
                 continue
@@ -72,11 +73,15 @@ def test_each_example_triggers_its_code(code: str) -> None:
         raise FileNotFoundError(path)
 
     report = Report()
-    load(["example.policy"], read, report)
-    assert code in {d.code for d in report.found}, report.sorted()
+    programs = load(["example.policy"], read, report)
+    found = {d.code for d in report.found}
+    if code[0] == "U":
+        assert not report.failed, report.sorted()
+        found = {d.code for p in programs for d in gaps_of(p.system)}
+    assert code in found, report.sorted()
 
 
-@pytest.mark.parametrize("code", [c for c in CODES if c[0] in "EW"])
+@pytest.mark.parametrize("code", [c for c in CODES if c[0] in "EWU"])
 def test_what_a_policy_can_cause_is_shown_by_one(code: str) -> None:
     assert CODES[code].example
 
