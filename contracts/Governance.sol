@@ -8,7 +8,8 @@ pragma solidity ^0.8.24;
 /// proposal.
 /// @dev Written by `policyctl emit solidity` from the core c0ce22f5fdd98d34 of `mvg.governance`.
 /// 44 properties of that specification have the verdict that it states.
-/// Times and durations are in milliseconds; `time` is that of the block. Everybody may read everything.
+/// Times and durations are in milliseconds; `time` is that of the block. Everybody may read everything, and
+/// whoever orders the calls of a block sees them before they count.
 contract Governance {
     enum Stage {
         Unwritten, Drafted, Submitted, Rejected, VotingOpen, Approved, Defeated, Executing, Monitoring,
@@ -19,14 +20,15 @@ contract Governance {
         None, Yes, No
     }
 
-    /// What is known of each Bot.
-    struct BotRow {
-        bool onRoll;
+    /// What is known of each Bot, until the next record.
+    struct BotRecord {
+        /// How many copies had been made when this record began.
+        uint64 since;
         bool members;
         /// Auditors judge outcomes and conduct. Each is a member too.
         bool auditors;
         /// Stored as the difference from the start, which untouched storage so means.
-        int256 reputation;
+        int128 reputation;
     }
 
     /// What is known of each Proposal.
@@ -36,27 +38,27 @@ contract Governance {
         bool hasPayload;
         bool withdrawn;
         bool worked;
+        /// The proposer's reputation when the proposal was submitted.
+        int128 standing;
+        int128 voteStart;
+        int128 voteEnd;
+        int128 readyAt;
+        int128 executedAt;
+        int128 yes;
+        int128 no;
+        int128 executions;
         address proposer;
         bytes32 payload;
-        /// The proposer's reputation when the proposal was submitted.
-        int256 standing;
-        int256 voteStart;
-        int256 voteEnd;
-        int256 readyAt;
-        int256 executedAt;
-        int256 yes;
-        int256 no;
-        int256 executions;
+        /// The numbers of the copies that `snapshot` looks up, the oldest first.
+        uint64[] snapshotCopies;
     }
 
     /// What is known of each Proposal and Bot.
     struct ProposalBotRow {
         Ballot ballot;
-        /// What each voter was worth when voting opened. Only this counts.
-        int256 snapshot;
         /// How often a voter was counted, and with what weight.
-        int256 counted;
-        int256 weight;
+        int128 counted;
+        int128 weight;
     }
 
     /// A deployment chooses these periods and numbers inside the ranges. Every proof below holds for every choice.
@@ -75,18 +77,24 @@ contract Governance {
     int256 public immutable DECAY;
 
     /// The roll of Bot, which every `for each` walks; beyond this bound nobody gets on it.
-    uint256 public constant MOST_BOT = 500;
+    uint256 public constant MOST_BOT = 400;
     address[] private _rollBot;
+    mapping(address => bool) private _onRollBot;
 
-    int256 private _decayedAt;
+    int128 private _decayedAt;
     /// What the meta layer learns from: proposals that came full circle, and those of them that did what they promised.
-    int256 private _cycles;
+    int128 private _cycles;
     /// What the meta layer learns from: proposals that came full circle, and those of them that did what they promised.
-    int256 private _successes;
+    int128 private _successes;
+    /// How many copies have been made, of what is known of everybody.
+    uint64 private _copies;
 
-    mapping(address => BotRow) private _botRows;
+    /// The oldest first. Whoever has none is as everybody is at the start.
+    mapping(address => BotRecord[]) private _botRecords;
     mapping(uint256 => ProposalRow) private _proposalRows;
     mapping(uint256 => mapping(address => ProposalBotRow)) private _proposalBotRows;
+    /// Never written: what is known of whoever has no record.
+    BotRecord private _botStart;
 
     event Admit(address indexed principal, address indexed newcomer);
     event Draft(address indexed principal, uint256 indexed proposal, bytes32 indexed what);
@@ -164,6 +172,8 @@ contract Governance {
     error ParameterOutOfRange(string name);
     /// @notice the roll is full
     error RollIsFull();
+    /// @notice a number has more than 128 bits
+    error NumberTooLarge();
 
     struct Parameters {
         int256 votingPeriod;
@@ -214,30 +224,30 @@ contract Governance {
         DECAY = parameters.decay;
         for (uint256 i = 0; i < members_.length; ++i) {
             _enlistBot(members_[i]);
-            _botRows[members_[i]].members = true;
+            _botChange(members_[i]).members = true;
         }
         for (uint256 i = 0; i < auditors_.length; ++i) {
             _enlistBot(auditors_[i]);
-            _botRows[auditors_[i]].auditors = true;
+            _botChange(auditors_[i]).auditors = true;
         }
     }
 
     /// An auditor lets a newcomer in.
     function admit(address newcomer) public {
-        BotRow storage principalRow = _botRows[msg.sender];
+        BotRecord storage principalRow = _botNow(msg.sender);
         if (!principalRow.auditors) revert OnlyAuditorsAdmitMembers();
-        BotRow storage newcomerRow = _botRows[newcomer];
+        BotRecord storage newcomerRow = _botNow(newcomer);
         if (newcomerRow.members || newcomerRow.auditors) revert AlreadyAMember();
 
         _enlistBot(newcomer);
-        newcomerRow.members = true;
+        _botChange(newcomer).members = true;
 
         emit Admit(msg.sender, newcomer);
     }
 
     /// A member writes a proposal down.
     function draft(uint256 proposal, bytes32 what) public {
-        BotRow storage principalRow = _botRows[msg.sender];
+        BotRecord storage principalRow = _botNow(msg.sender);
         if (!(principalRow.members || principalRow.auditors)) revert NotAMember();
         ProposalRow storage proposalRow = _proposalRows[proposal];
         if (proposalRow.stage != Stage.Unwritten) revert AlreadyWritten();
@@ -257,8 +267,8 @@ contract Governance {
         if (proposalRow.stage != Stage.Drafted) revert NotADraft();
         if (!(proposalRow.hasProposer && proposalRow.proposer == msg.sender)) revert NotYourProposal();
 
-        BotRow storage principalRow = _botRows[msg.sender];
-        proposalRow.standing = principalRow.reputation + 100;
+        BotRecord storage principalRow = _botNow(msg.sender);
+        proposalRow.standing = _int128(principalRow.reputation + 100);
         proposalRow.stage = PROPOSE_THRESHOLD <= principalRow.reputation + 100 ? Stage.Submitted : Stage.Rejected;
 
         emit Submit(msg.sender, proposal);
@@ -270,15 +280,10 @@ contract Governance {
         ProposalRow storage proposalRow = _proposalRows[proposal];
         if (proposalRow.stage != Stage.Submitted) revert NotSubmitted();
 
-        for (uint256 i = 0; i < _rollBot.length; ++i) {
-            address bot = _rollBot[i];
-            ProposalBotRow storage proposalBotRow = _proposalBotRows[proposal][bot];
-            BotRow storage botRow = _botRows[bot];
-            if (botRow.members || botRow.auditors) proposalBotRow.snapshot = botRow.reputation + 100;
-        }
+        proposalRow.snapshotCopies.push(++_copies);
         proposalRow.stage = Stage.VotingOpen;
-        proposalRow.voteStart = time;
-        proposalRow.voteEnd = time + VOTING_PERIOD;
+        proposalRow.voteStart = _int128(time);
+        proposalRow.voteEnd = _int128(time + VOTING_PERIOD);
 
         emit OpenVoting(proposal);
     }
@@ -290,14 +295,15 @@ contract Governance {
         if (time > proposalRow.voteEnd) revert VotingHasEnded();
         ProposalBotRow storage proposalPrincipalRow = _proposalBotRows[proposal][msg.sender];
         if (proposalPrincipalRow.ballot != Ballot.None) revert AlreadyVoted();
-        if (0 >= proposalPrincipalRow.snapshot) revert HadNoWeightWhenVotingOpened();
+        int256 amount = snapshot(proposal, msg.sender);
+        if (amount <= 0) revert HadNoWeightWhenVotingOpened();
 
         _enlistBot(msg.sender);
         proposalPrincipalRow.ballot = support ? Ballot.Yes : Ballot.No;
-        proposalPrincipalRow.weight = proposalPrincipalRow.snapshot;
+        proposalPrincipalRow.weight = _int128(amount);
         proposalPrincipalRow.counted += 1;
-        if (support) proposalRow.yes += proposalPrincipalRow.snapshot;
-        if (!support) proposalRow.no += proposalPrincipalRow.snapshot;
+        if (support) proposalRow.yes += _int128(amount);
+        if (!support) proposalRow.no += _int128(amount);
 
         emit Vote(msg.sender, proposal, support);
     }
@@ -311,7 +317,7 @@ contract Governance {
 
         bool condition = proposalRow.no < proposalRow.yes && QUORUM <= proposalRow.yes + proposalRow.no;
         proposalRow.stage = condition ? Stage.Approved : Stage.Defeated;
-        if (condition) proposalRow.readyAt = proposalRow.voteEnd + TIMELOCK;
+        if (condition) proposalRow.readyAt = _int128(proposalRow.voteEnd + TIMELOCK);
 
         emit CloseVoting(proposal);
     }
@@ -338,7 +344,7 @@ contract Governance {
 
         proposalRow.stage = Stage.Executing;
         proposalRow.executions += 1;
-        proposalRow.executedAt = time;
+        proposalRow.executedAt = _int128(time);
 
         emit Execute(proposal);
     }
@@ -354,7 +360,7 @@ contract Governance {
 
     /// An auditor says whether the proposal did what it promised.
     function collectFeedback(uint256 proposal, bool good) public {
-        BotRow storage principalRow = _botRows[msg.sender];
+        BotRecord storage principalRow = _botNow(msg.sender);
         if (!principalRow.auditors) revert OnlyAuditorsJudgeOutcomes();
         ProposalRow storage proposalRow = _proposalRows[proposal];
         if (proposalRow.stage != Stage.Monitoring) revert NotBeingMonitored();
@@ -371,7 +377,7 @@ contract Governance {
         if (proposalRow.stage != Stage.FeedbackLoop) revert NoFeedbackYet();
 
         ProposalBotRow storage proposalProposerRow = _proposalBotRows[proposal][proposalRow.proposer];
-        BotRow storage proposerRow = _botRows[proposalRow.proposer];
+        BotRecord storage proposerRow = _botNow(proposalRow.proposer);
         int256 amount = (proposalProposerRow.ballot == Ballot.Yes) == proposalRow.worked
             ? _min(1000, proposerRow.reputation + 100 + VOTE_REWARD)
             : _max(0, proposerRow.reputation + 100 - VOTE_PENALTY);
@@ -379,18 +385,21 @@ contract Governance {
         int256 amount3 = proposalRow.worked ? _min(1000, amount2 + PROPOSAL_REWARD)
             : _max(0, amount2 - PROPOSAL_PENALTY);
         int256 amount4 = proposalRow.hasProposer ? amount3 : amount2;
+        address who = proposalRow.proposer;
         bool condition = proposalRow.worked;
         for (uint256 i = 0; i < _rollBot.length; ++i) {
             address bot = _rollBot[i];
-            BotRow storage botRow = _botRows[bot];
             ProposalBotRow storage proposalBotRow = _proposalBotRows[proposal][bot];
-            int256 amount5 = (proposalBotRow.ballot == Ballot.Yes) == condition
-                ? _min(1000, botRow.reputation + 100 + VOTE_REWARD)
-                : _max(0, botRow.reputation + 100 - VOTE_PENALTY);
-            if (proposalBotRow.ballot != Ballot.None) botRow.reputation = amount5 - 100;
+            if (proposalBotRow.ballot != Ballot.None) {
+                BotRecord storage botRow = _botNow(bot);
+                int256 amount5 = (proposalBotRow.ballot == Ballot.Yes) == condition
+                    ? _min(1000, botRow.reputation + 100 + VOTE_REWARD)
+                    : _max(0, botRow.reputation + 100 - VOTE_PENALTY);
+                _botChange(bot).reputation = _int128(amount5 - 100);
+            }
         }
         proposalRow.stage = Stage.ReputationUpdate;
-        proposerRow.reputation = amount4 - 100;
+        _botChange(who).reputation = _int128(amount4 - 100);
 
         emit UpdateReputation(proposal);
     }
@@ -402,9 +411,9 @@ contract Governance {
         if (proposalRow.yes + proposalRow.no >= QUORUM) revert ItWasAFairContest();
 
         proposalRow.stage = Stage.ReputationUpdate;
-        BotRow storage proposerRow = _botRows[proposalRow.proposer];
+        BotRecord storage proposerRow = _botNow(proposalRow.proposer);
         if (proposalRow.hasProposer) {
-            proposerRow.reputation = _max(0, proposerRow.reputation + 100 - PROPOSAL_PENALTY) - 100;
+            _botChange(proposalRow.proposer).reputation = _int128(_max(0, proposerRow.reputation + 100 - PROPOSAL_PENALTY) - 100);
         }
 
         emit Penalise(proposal);
@@ -445,15 +454,15 @@ contract Governance {
 
     /// An auditor reports a member's conduct, good or bad. Nobody is the judge of himself.
     function reportConduct(address about, bool good) public {
-        BotRow storage principalRow = _botRows[msg.sender];
+        BotRecord storage principalRow = _botNow(msg.sender);
         if (!principalRow.auditors) revert OnlyAuditorsReportConduct();
-        BotRow storage aboutRow = _botRows[about];
+        BotRecord storage aboutRow = _botNow(about);
         if (!(aboutRow.members || aboutRow.auditors)) revert NotAMember();
         if (msg.sender == about) revert NobodyIsTheJudgeOfHimself();
 
         int256 amount = good ? _min(1000, aboutRow.reputation + 100 + SECURITY_REWARD)
             : _max(0, aboutRow.reputation + 100 - SECURITY_PENALTY);
-        aboutRow.reputation = amount - 100;
+        _botChange(about).reputation = _int128(amount - 100);
 
         emit ReportConduct(msg.sender, about, good);
     }
@@ -465,18 +474,18 @@ contract Governance {
 
         for (uint256 i = 0; i < _rollBot.length; ++i) {
             address bot = _rollBot[i];
-            BotRow storage botRow = _botRows[bot];
+            BotRecord storage botRow = _botNow(bot);
             if (botRow.members || botRow.auditors) {
-                botRow.reputation = _max(0, botRow.reputation + 100 - DECAY) - 100;
+                _botChange(bot).reputation = _int128(_max(0, botRow.reputation + 100 - DECAY) - 100);
             }
         }
-        _decayedAt = time;
+        _decayedAt = _int128(time);
 
         emit Decay();
     }
 
     function reputation(address bot_) public view returns (int256) {
-        return _botRows[bot_].reputation + 100;
+        return _botNow(bot_).reputation + 100;
     }
 
     function decayedAt() public view returns (int256) {
@@ -524,11 +533,6 @@ contract Governance {
         return _proposalRows[proposal_].executedAt;
     }
 
-    /// What each voter was worth when voting opened. Only this counts.
-    function snapshot(uint256 proposal_, address bot_) public view returns (int256) {
-        return _proposalBotRows[proposal_][bot_].snapshot;
-    }
-
     function ballot(uint256 proposal_, address bot_) public view returns (Ballot) {
         return _proposalBotRows[proposal_][bot_].ballot;
     }
@@ -573,28 +577,72 @@ contract Governance {
     }
 
     function members(address bot_) public view returns (bool) {
-        return _botRows[bot_].members;
+        return _botNow(bot_).members;
     }
 
     /// Auditors judge outcomes and conduct. Each is a member too.
     function auditors(address bot_) public view returns (bool) {
-        return _botRows[bot_].auditors;
+        return _botNow(bot_).auditors;
+    }
+
+    /// What each voter was worth when voting opened. Only this counts.
+    /// Looked up: what was known when it was copied.
+    function snapshot(uint256 proposal_, address bot_) public view returns (int256) {
+        uint64[] storage copies = _proposalRows[proposal_].snapshotCopies;
+        for (uint256 i = copies.length; i > 0; --i) {
+            BotRecord storage record = _botThen(bot_, copies[i - 1]);
+            if (record.members || record.auditors) return record.reputation + 100;
+        }
+        return 0;
+    }
+
+    /// What is known of a Bot now.
+    function _botNow(address bot_) private view returns (BotRecord storage) {
+        BotRecord[] storage records = _botRecords[bot_];
+        return records.length > 0 ? records[records.length - 1] : _botStart;
+    }
+
+    /// What was known of a Bot when this copy was made: the latest record that began before it.
+    function _botThen(address bot_, uint64 copy) private view returns (BotRecord storage) {
+        BotRecord[] storage records = _botRecords[bot_];
+        uint256 low = 0;
+        uint256 high = records.length;
+        while (low < high) {
+            uint256 middle = (low + high) / 2;
+            if (records[middle].since < copy) low = middle + 1;
+            else high = middle;
+        }
+        return low > 0 ? records[low - 1] : _botStart;
+    }
+
+    /// The record of a Bot to write to: a new one, like the last, if a copy was made since.
+    function _botChange(address bot_) private returns (BotRecord storage) {
+        BotRecord[] storage records = _botRecords[bot_];
+        if (records.length == 0 || records[records.length - 1].since < _copies) {
+            records.push(_botNow(bot_));
+            records[records.length - 1].since = _copies;
+        }
+        return records[records.length - 1];
     }
 
     /// Puts somebody on the roll of Bot, once.
     function _enlistBot(address bot_) private {
-        BotRow storage row = _botRows[bot_];
-        if (row.onRoll) return;
+        if (_onRollBot[bot_]) return;
         if (_rollBot.length >= MOST_BOT) revert RollIsFull();
-        row.onRoll = true;
+        _onRollBot[bot_] = true;
         _rollBot.push(bot_);
     }
 
-    function _min(int256 a, int256 b) private pure returns (int256) {
-        return a < b ? a : b;
+    function _int128(int256 value_) private pure returns (int128 narrow_) {
+        narrow_ = int128(value_);
+        if (narrow_ != value_) revert NumberTooLarge();
     }
 
-    function _max(int256 a, int256 b) private pure returns (int256) {
-        return a > b ? a : b;
+    function _min(int256 a_, int256 b_) private pure returns (int256) {
+        return a_ < b_ ? a_ : b_;
+    }
+
+    function _max(int256 a_, int256 b_) private pure returns (int256) {
+        return a_ > b_ ? a_ : b_;
     }
 }

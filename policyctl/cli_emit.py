@@ -42,7 +42,7 @@ def emit_group() -> None:
 @click.option(
     "--most",
     type=click.IntRange(min=1),
-    default=500,
+    default=400,
     show_default=True,
     help="How many individuals a `for each` may have to walk; beyond it newcomers are refused.",
 )

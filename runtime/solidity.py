@@ -13,27 +13,18 @@ from typing import Any
 from policydsl.core.expr import Op
 from policydsl.core.system import Param, StateVar, System
 from policydsl.core.to_json import digest
-from policydsl.core.types import EntityType, EnumType
+from policydsl.core.types import EntityType, EnumType, IntType
 from runtime.solidity_action import INDENT, doc, event_of, function_of, wrapped
 from runtime.solidity_check import UnsupportedError, gaps_of
+from runtime.solidity_copies import copies_of
 from runtime.solidity_expr import Block
-from runtime.solidity_layout import Layout, Place, at_stranger, is_clock_guard, is_zero, kept, layout_of
+from runtime.solidity_functions import HELPERS, NARROW, enlisting, getter, keeping, local, lookup
+from runtime.solidity_layout import Layout, at_stranger, is_clock_guard, is_zero, kept, layout_of
 from runtime.solidity_names import Unique, lower_camel
 
 PRAGMA = "^0.8.24"
-MOST = 500
+MOST = 400
 """How many individuals a roll holds by default: walking it then fits into what one transaction may cost."""
-
-_HELPERS = {
-    Op.MIN: "function _min(int256 a, int256 b) private pure returns (int256) {\n    return a < b ? a : b;\n}",
-    Op.MAX: "function _max(int256 a, int256 b) private pure returns (int256) {\n    return a > b ? a : b;\n}",
-    Op.DIV: "/// Rounds down, as the core does; Solidity rounds towards zero.\n"
-    "function _div(int256 a, int256 b) private pure returns (int256) {\n"
-    "    if (b <= 0) return 0;\n    return a % b < 0 ? a / b - 1 : a / b;\n}",
-    Op.MOD: "/// Never negative, as in the core; in Solidity it has the sign of `a`.\n"
-    "function _mod(int256 a, int256 b) private pure returns (int256) {\n"
-    "    if (b <= 0) return 0;\n    int256 rest = a % b;\n    return rest < 0 ? rest + b : rest;\n}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +64,12 @@ def to_solidity(system: System, *, proved: bool = True, most: int = MOST) -> Con
         *_errors(layout),
         _constructor(layout),
         *functions,
-        *(_getter(layout, p) for p in layout.places.values()),
-        *(_enlisting(layout, s) for s in layout.rolls),
-        *(_HELPERS[op].splitlines() for op in _HELPERS if op in used),
+        *(getter(layout, p) for p in layout.places.values() if p.var.name not in layout.copies),
+        *(lookup(layout, c, used) for c in layout.copies.values()),
+        *(lines for s, p in layout.pasts.items() for lines in keeping(layout, s, p)),
+        *(enlisting(layout, s) for s in layout.rolls),
+        *([NARROW.splitlines()] if any(isinstance(p.var.type, IntType) for p in layout.places.values()) else []),
+        *(HELPERS[op].splitlines() for op in HELPERS if op in used),
     ]
     body = "\n\n".join("\n".join(f"{INDENT}{x}" if x else "" for x in part) for part in parts if part)
     text = f"{_head(system, proved)}\ncontract {layout.contract} {{\n{body}\n}}\n"
@@ -92,7 +86,7 @@ def to_solidity(system: System, *, proved: bool = True, most: int = MOST) -> Con
 
 
 def _rolls(system: System) -> dict[EntityType, frozenset[str]]:
-    names = {v.name for v in kept(system)}
+    names = {v.name for v in kept(system)} - set(copies_of(system))
     found: dict[EntityType, frozenset[str]] = {}
     for action in system.actions:
         for w in action.writes:
@@ -116,7 +110,8 @@ def _head(system: System, proved: bool) -> str:
         *(["/// @notice", *doc(system.doc)] if system.doc else []),
         f"/// @dev Written by `policyctl emit solidity` from the core {digest(system)[:16]} of `{system.name}`.",
         f"/// {state}",
-        "/// Times and durations are in milliseconds; `time` is that of the block. Everybody may read everything.",
+        "/// Times and durations are in milliseconds; `time` is that of the block. Everybody may read everything, and",
+        "/// whoever orders the calls of a block sees them before they count.",
     ]
     return "\n".join(lines)
 
@@ -136,21 +131,28 @@ def _types(layout: Layout) -> list[list[str]]:
     for row, keys in layout.rows.items():
         # Small ones side by side share a slot.
         places = sorted((p for p in layout.places.values() if p.row == row), key=lambda p: _size(layout, p.var))
-        lines = [f"/// What is known of each {' and '.join(k.name for k in keys)}."]
+        lasts = ", until the next record" if layout.past(row) is not None else ""
+        lines = [f"/// What is known of each {' and '.join(k.name for k in keys)}{lasts}."]
         lines.append(f"struct {row} {{")
-        if len(keys) == 1 and keys[0] in layout.rolls:
-            lines.append(f"{INDENT}bool onRoll;")
+        if layout.past(row) is not None:
+            lines += [f"{INDENT}/// How many copies had been made when this record began.", f"{INDENT}uint64 since;"]
         for p in places:
+            if p.var.name in layout.copies:
+                lines += [f"{INDENT}/// The numbers of the copies that `{p.getter}` looks up, the oldest first."]
+                lines += [f"{INDENT}uint64[] {p.member};"]
+                continue
             lines += [f"{INDENT}{x}" for x in doc(p.var.doc)] if p.member == p.getter else []
             if p.offset is not None:
                 lines.append(f"{INDENT}/// Stored as the difference from the start, which untouched storage so means.")
-            lines.append(f"{INDENT}{layout.type(p.var.type)} {p.member};")
+            lines.append(f"{INDENT}{layout.stored(p.var.type)} {p.member};")
         found.append([*lines, "}"])
     return found
 
 
 def _size(layout: Layout, v: StateVar) -> int:
-    return {"bool": 1, "address": 20, "int256": 32, "uint256": 32, "bytes32": 32}.get(layout.type(v.type), 1)
+    if v.name in layout.copies:
+        return 32
+    return {"int128": 16, "address": 20, "uint256": 32, "bytes32": 32}.get(layout.stored(v.type), 1)
 
 
 def _storage(layout: Layout, most: int) -> list[list[str]]:
@@ -164,17 +166,24 @@ def _storage(layout: Layout, most: int) -> list[list[str]]:
             f"/// The roll of {sort.name}, which every `for each` walks; beyond this bound nobody gets on it.",
             f"uint256 public constant {layout.most(sort)} = {most};",
             f"{layout.type(sort)}[] private {layout.roll(sort)};",
+            f"mapping({layout.type(sort)} => bool) private {layout.on_roll(sort)};",
         ]
     scalars: list[str] = []
     for place in layout.places.values():
         if not place.row:
-            scalars += [*doc(place.var.doc), f"{layout.type(place.var.type)} private {place.member};"]
+            scalars += [*doc(place.var.doc), f"{layout.stored(place.var.type)} private {place.member};"]
     maps = []
     for row, keys in layout.rows.items():
-        kind = row
+        kind = row if layout.past(row) is None else f"{row}[]"
         for k in reversed(keys):
             kind = f"mapping({layout.type(k)} => {kind})"
+        if layout.past(row) is not None:
+            maps.append("/// The oldest first. Whoever has none is as everybody is at the start.")
         maps.append(f"{kind} private {layout.store(row)};")
+    for past in layout.pasts.values():
+        maps += ["/// Never written: what is known of whoever has no record.", f"{past.row} private {past.start};"]
+    if layout.pasts:
+        scalars += ["/// How many copies have been made, of what is known of everybody.", "uint64 private _copies;"]
     return [params, rolls, scalars, maps]
 
 
@@ -187,6 +196,8 @@ def _errors(layout: Layout) -> list[list[str]]:
         )
     if layout.rolls:
         found.append(["/// @notice the roll is full", "error RollIsFull();"])
+    if any(isinstance(p.var.type, IntType) for p in layout.places.values()):
+        found.append(["/// @notice a number has more than 128 bits", "error NumberTooLarge();"])
     if layout.individuals:
         found.append(["/// @notice named individuals must differ, and be somebody", "error NamedTwice();"])
     return [[line for lines in found for line in lines]]
@@ -207,9 +218,7 @@ def _given(layout: Layout) -> tuple[Any, ...]:
 
 
 def _constructor(layout: Layout) -> list[str]:
-    names = Unique()
-    for n in layout.immutables():
-        names.take(n)
+    names = local(layout)
     before: list[str] = []
     body: list[str] = []
     inputs: list[str] = []
@@ -236,11 +245,13 @@ def _constructor(layout: Layout) -> list[str]:
         body.append(f"for (uint256 i = 0; i < {given}.length; ++i) {{")
         if v.name in layout.rolls.get(sort, ()):
             body.append(f"{INDENT}{layout.enlist(sort)}({given}[i]);")
-        body += [f"{INDENT}{layout.store(place.row)}[{given}[i]].{place.member} = true;", "}"]
+        past = layout.past(place.row)
+        row = f"{layout.store(place.row)}[{given}[i]]" if past is None else f"{past.change}({given}[i])"
+        body += [f"{INDENT}{row}.{place.member} = true;", "}"]
     block = Block(layout, names, ())
     for place in layout.places.values():
         if not place.row and place.var.init is not None and not is_zero(place.var.init):
-            body.append(f"{place.member} = {block.text(place.var.init)};")
+            body.append(f"{place.member} = {block.narrow(place.var.type, block.text(place.var.init))};")
     head = f"constructor({', '.join(inputs)}) {{"
     if len(head) > 100:
         head = "\n".join(["constructor(", *(f"{INDENT * 2}{x}," for x in inputs[:-1]), f"{INDENT * 2}{inputs[-1]}"])
@@ -258,34 +269,3 @@ def _range(p: Param, text: str) -> list[str]:
     tests = [] if p.low is None else [f"{text} < {p.low}"]
     tests += [] if p.high is None else [f"{text} > {p.high}"]
     return [f'if ({" || ".join(tests)}) revert ParameterOutOfRange("{p.name}");'] if tests else []
-
-
-def _getter(layout: Layout, place: Place) -> list[str]:
-    v = place.var
-    names = Unique()
-    keys = [names.take(f"{lower_camel(k.name)}_") for k in v.keys]
-    cell = place.member
-    if place.row:
-        cell = f"{layout.store(place.row)}{''.join(f'[{k}]' for k in keys)}.{place.member}"
-    block = Block(layout, names, ())
-    text = block.decoded(v.name, cell)
-    shown = ", ".join(f"{layout.type(s)} {k}" for s, k in zip(v.keys, keys, strict=True))
-    head = f"function {place.getter}({shown}) public view returns ({layout.type(v.type)}) {{"
-    return [*doc(v.doc), head, f"{INDENT}return {text};", "}"]
-
-
-def _enlisting(layout: Layout, sort: EntityType) -> list[str]:
-    kind, roll = layout.type(sort), layout.roll(sort)
-    row = next((r for r, keys in layout.rows.items() if keys == (sort,)), None)
-    assert row is not None
-    who = f"{lower_camel(sort.name)}_"
-    return [
-        f"/// Puts somebody on the roll of {sort.name}, once.",
-        f"function {layout.enlist(sort)}({kind} {who}) private {{",
-        f"{INDENT}{row} storage row = {layout.store(row)}[{who}];",
-        f"{INDENT}if (row.onRoll) return;",
-        f"{INDENT}if ({roll}.length >= {layout.most(sort)}) revert RollIsFull();",
-        f"{INDENT}row.onRoll = true;",
-        f"{INDENT}{roll}.push({who});",
-        "}",
-    ]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 from policydsl.core.after import reads
-from policydsl.core.expr import Apply, Expr, Op, Ref, Space, conj, negate, select
+from policydsl.core.expr import Apply, Expr, Op, Ref, Space, negate, select
 from policydsl.core.system import NOW, PRINCIPAL, Action, Guard, GuardKind, Write
 from policydsl.core.types import EntityType
+from runtime.solidity_copies import Copy, conditional
 from runtime.solidity_expr import TIME, Block
 from runtime.solidity_layout import Layout, is_clock_guard
 from runtime.solidity_names import Unique, lower_camel
@@ -23,10 +24,9 @@ _BREAK = re.compile(r" (?=(?:[?:]|&&|\|\||revert) )")
 def function_of(layout: Layout, action: Action, used: set[Op]) -> list[str]:
     """The lines of the function, with what it says of itself; `used` collects the helpers that it calls."""
     guards = [g for g in ordered(action) if not is_clock_guard(g.expr)]
-    writes = [w for w in action.writes if w.var in layout.places]
-    writes.sort(key=lambda w: not w.binders)
+    writes = in_order(layout, action)
     names = Unique()
-    for n in layout.immutables():
+    for n in layout.outside():
         names.take(n)
     arguments = {i.ref: names.take(lower_camel(i.name)) for i in action.inputs if i.name not in (PRINCIPAL, NOW)}
     roots = [*(g.expr for g in guards), *(w.value for w in writes if not w.binders)]
@@ -37,7 +37,9 @@ def function_of(layout: Layout, action: Action, used: set[Op]) -> list[str]:
         block.lines.append("")
     frozen = _frozen(block, writes)
     for w in writes:
-        if w.binders:
+        if w.var in layout.copies:
+            _noted(layout, block, layout.copies[w.var])
+        elif w.binders:
             _bulk(layout, block, w)
         else:
             _point(layout, block, w, frozen.get(w))
@@ -66,6 +68,13 @@ def ordered(action: Action) -> list[Guard]:
     """The guards in the order in which the first that fails gives the reason."""
     order = list(GuardKind)
     return sorted(action.guards, key=lambda g: order.index(g.kind))
+
+
+def in_order(layout: Layout, action: Action) -> list[Write]:
+    """The writes as the function does them: copies, walks, then cells, see NOTE(order-of-writes)."""
+    writes = [w for w in action.writes if w.var in layout.places]
+    # SOUND: a copy is of what is known before the step, and the others change that.
+    return sorted(writes, key=lambda w: (w.var not in layout.copies, not w.binders))
 
 
 def rolled(layout: Layout, var: str, keys: tuple[Expr, ...], block: Block) -> list[str]:
@@ -108,10 +117,11 @@ def _frozen(block: Block, writes: list[Write]) -> dict[Write, str]:
         if not w.binders:
             if reads(w.value, *w.keys) & done:
                 found[w] = block.name(w.value)
-                if w.keys:
+                past = block.layout.past(block.layout.places[w.var].row)
+                if w.keys and past is None:
                     block.row(w.var, w.keys)
                 for key in w.keys:
-                    if isinstance(key, Apply) and _depended_on(block.layout, w.var, key):
+                    if isinstance(key, Apply) and (past is not None or _depended_on(block.layout, w.var, key)):
                         block.name(key)
         done.add(w.var)
     return found
@@ -122,41 +132,36 @@ def _own(layout: Layout, w: Write) -> Expr:
     return select(variable, *w.keys) if w.keys else variable
 
 
-def _conditional(value: Expr, own: Expr) -> tuple[Expr, Expr]:
-    """`value` as what is written, and when: to leave a cell alone is not to write it."""
-    conditions: list[Expr] = []
-    while isinstance(value, Apply) and value.op is Op.ITE and own in value.args[1:]:
-        test, then, other = value.args
-        conditions.append(test if other is own else negate(test))
-        value = then if other is own else other
-    return conj(*conditions), value
-
-
 def _point(layout: Layout, block: Block, w: Write, frozen: str | None) -> None:
-    lines = rolled(layout, w.var, w.keys, block)
+    block.lines += rolled(layout, w.var, w.keys, block)
     if frozen is not None:
-        block.lines += [*lines, f"{block.cell(w.var, w.keys)} = {block.encode(w.var, frozen)};"]
+        block.lines.append(f"{block.target(w.var, w.keys)} = {block.encode(w.var, frozen)};")
         return
-    block.lines += [*lines, *_assignment(layout, block, w)]
-
-
-def _assignment(layout: Layout, block: Block, w: Write) -> list[str]:
     own = _own(layout, w)
-    condition, value = _conditional(w.value, own)
-    if value is own:
-        return []
-    cell = block.cell(w.var, w.keys)
-    test = block.text(condition)
+    condition, value = conditional(w.value, own)
+    if value is not own:
+        test, line = block.text(condition), _assignment(block, w, value, own)
+        block.lines += _when(test, [line])
+
+
+def _assignment(block: Block, w: Write, value: Expr, own: Expr) -> str:
     step = _increment(value, own)
-    if step is not None:
-        # A difference from the start moves by as much as the value does.
-        sign, by = step
-        line = f"{cell} {sign}= {block.text(by)};"
-    else:
-        line = f"{cell} = {block.encode(w.var, block.text(value))};"
+    if step is None:
+        said = block.encode(w.var, block.text(value))
+        return f"{block.target(w.var, w.keys)} = {said};"
+    # A difference from the start moves by as much as the value does.
+    sign, by = step
+    said = block.narrow(w.value.type, block.text(by))  # type: ignore[arg-type]  # only scalars are written
+    return f"{block.target(w.var, w.keys)} {sign}= {said};"
+
+
+def _when(test: str, lines: list[str]) -> list[str]:
+    """The lines, for the case that `test` is true."""
     if test == "true":
-        return [line]
-    return [f"if ({test}) {line}"] if len(test) + len(line) < 90 else [f"if ({test}) {{", f"{INDENT}{line}", "}"]
+        return lines
+    if len(lines) == 1 and len(test) + len(lines[0]) < 90:
+        return [f"if ({test}) {lines[0]}"]
+    return [f"if ({test}) {{", *(f"{INDENT}{x}" for x in lines), "}"]
 
 
 def _increment(value: Expr, own: Expr) -> tuple[str, Expr] | None:
@@ -173,6 +178,12 @@ def _mentions(e: Expr, own: Expr) -> bool:
     return bool(reads(e) & reads(own))
 
 
+def _noted(layout: Layout, block: Block, copy: Copy) -> None:
+    """The line that stands for a copy: its number is noted."""
+    place = layout.places[copy.var]
+    block.lines.append(f"{block.row(copy.var, copy.others)}.{place.member}.push(++_copies);")
+
+
 def _bulk(layout: Layout, block: Block, w: Write) -> None:
     (binder,) = w.binders
     sort = binder.type
@@ -180,13 +191,20 @@ def _bulk(layout: Layout, block: Block, w: Write) -> None:
     name = block.names.take(lower_camel(sort.name))
     bound = {**block.bound, binder: name}
     inner = Block(layout, block.names, (w.value,), block, bound, block.used, block.now)
-    lines = _assignment(layout, inner, w)
+    own = _own(layout, w)
+    condition, value = conditional(w.value, own)
+    test = inner.text(condition)
+    before = list(inner.lines)
+    # What only the value needs is computed only for those whose cell is written.
+    inner.lines.clear()
+    line = _assignment(inner, w, value, own)
+    lines = [*before, *_when(test, [*inner.lines, line])]
     roll, count = layout.roll(sort), block.names.take("i")
     block.lines += [
         *rolled(layout, w.var, w.keys, block),
         f"for (uint256 {count} = 0; {count} < {roll}.length; ++{count}) {{",
         f"{INDENT}{layout.type(sort)} {name} = {roll}[{count}];",
-        *(f"{INDENT}{line}" for line in (*inner.lines, *lines)),
+        *(f"{INDENT}{line}" for line in lines),
         "}",
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from policydsl.core.after import reads
 from policydsl.core.expr import Apply, Const, Expr, Op, Ref, Space, subterms
@@ -10,6 +10,7 @@ from policydsl.core.system import PRINCIPAL, Action, Effect, GuardKind, StateVar
 from policydsl.core.types import BoolType, EntityType, EnumType, StringType
 from policydsl.diagnostics import Diagnostic, Severity
 from policydsl.source import NOWHERE, Span
+from runtime.solidity_copies import copies_of
 from runtime.solidity_layout import at_stranger, is_clock_guard, kept
 
 LARGEST = 2**255 - 1
@@ -37,8 +38,9 @@ def gaps_of(system: System) -> tuple[Diagnostic, ...]:
     for c in system.individuals:
         if c.type not in sorts:
             found.append(_gap("U108", f"`{c.value}` is named, and is not of the sort of those who ask"))
+    copies = copies_of(system)
     for action in system.actions:
-        found += _action(system, action, names)
+        found += _action(system, action, names, copies)
     return tuple(dict.fromkeys(found))
 
 
@@ -66,7 +68,7 @@ def _nobody(e: Expr) -> bool:
     return isinstance(e, Const) and e.value == ""
 
 
-def _action(system: System, action: Action, names: set[str]) -> Iterator[Diagnostic]:
+def _action(system: System, action: Action, names: set[str], copies: Container[str]) -> Iterator[Diagnostic]:
     for i in action.inputs:
         if isinstance(i.type, StringType):
             yield _gap("U101", f"the input `{i.name}` of `{action.name}` is a string", action.span)
@@ -85,7 +87,7 @@ def _action(system: System, action: Action, names: set[str]) -> Iterator[Diagnos
         yield from _expression(w.value, f"what `{action.name}` writes to `{w.var}`", w.span)
         for k in w.keys:
             yield from _expression(k, f"a key of `{w.var}` in `{action.name}`", w.span)
-    yield from _bulk(system, action, writes)
+    yield from _bulk(system, action, writes, copies)
 
 
 def _expression(e: Expr, where: str, span: Span) -> Iterator[Diagnostic]:
@@ -103,11 +105,11 @@ def _expression(e: Expr, where: str, span: Span) -> Iterator[Diagnostic]:
                 pass
 
 
-def _bulk(system: System, action: Action, writes: list[Write]) -> Iterator[Diagnostic]:
+def _bulk(system: System, action: Action, writes: list[Write], copies: Container[str]) -> Iterator[Diagnostic]:
     """What makes a bulk write more than a walk over a roll."""
     seen: set[str] = set()
     for w in writes:
-        if not w.binders:
+        if not w.binders or w.var in copies:
             seen.add(w.var)
             continue
         where = f"the `for each` of `{action.name}` on `{w.var}`"

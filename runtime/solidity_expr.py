@@ -61,7 +61,10 @@ class Block:
         place = self.layout.places[var]
         found = self._rows.get((place.row, keys))
         if found is None:
+            past = self.layout.past(place.row)
             where = self.layout.store(place.row) + "".join(f"[{self.text(k)}]" for k in keys)
+            if past is not None:
+                where = f"{past.now}({self.text(keys[0])})"
             found = self.names.take(_row_name(keys, self.bound))
             self.lines.append(f"{place.row} storage {found} = {where};")
             self._rows[place.row, keys] = found
@@ -75,11 +78,30 @@ class Block:
         return text if stays else self._name(e, text)
 
     def cell(self, var: str, keys: tuple[Expr, ...]) -> str:
+        """Where the value is read."""
         place = self.layout.places[var]
         return f"{self.row(var, keys)}.{place.member}" if place.row else place.member
 
+    def target(self, var: str, keys: tuple[Expr, ...]) -> str:
+        """Where the value is written: in a record that no copy has seen, see NOTE(copies)."""
+        place = self.layout.places[var]
+        past = self.layout.past(place.row)
+        return self.cell(var, keys) if past is None else f"{past.change}({self.text(keys[0])}).{place.member}"
+
+    def knows(self, row: str, keys: tuple[Expr, ...], name: str) -> None:
+        """The struct `row` of `keys` is at hand, and called `name`."""
+        self._rows[row, keys] = name
+
+    def narrow(self, type: Scalar, text: str) -> str:
+        """`text` as it is stored, see `Layout.stored`."""
+        literal = text.removeprefix("-").isdigit() and abs(int(text)) < 2**127
+        return f"_int128({text})" if isinstance(type, IntType) and not literal else text
+
     def encode(self, var: str, text: str) -> str:
         """What is stored for the value `text` of a cell: see `Place.offset`."""
+        return self.narrow(self.layout.places[var].var.type, self._moved(var, text))
+
+    def _moved(self, var: str, text: str) -> str:
         place = self.layout.places[var]
         offset = place.offset
         if offset is None:
@@ -122,10 +144,20 @@ class Block:
         if self.outer is not None and isinstance(e, Ref) and e.space is Space.STATE:
             return self.outer.name(e)
         text, level = self._plain(e)
+        often = self._uses.get(e, 0) > 1
         heavy = isinstance(e, Apply) and e.op not in (Op.SELECT, Op.NOT)
-        if heavy and ((self._uses.get(e, 0) > 1 and len(text) > 30) or len(text) > LONGEST):
+        if heavy and ((often and len(text) > 30) or len(text) > LONGEST):
+            return self._name(e, text)
+        if often and self._looked_up(e):
             return self._name(e, text)
         return text if level >= least else f"({text})"
+
+    def _looked_up(self, e: Expr) -> bool:
+        match e:
+            case Apply(op=Op.SELECT, args=(Ref(name=var), *_)):
+                return var in self.layout.copies
+            case _:
+                return False
 
     def _found(self, e: Expr) -> str | None:
         return self._known.get(e) or (self.outer._found(e) if self.outer else None)
@@ -160,6 +192,8 @@ class Block:
                 return self.bound[e], _ATOM
             case Ref(name=name):
                 return self._decoded(name, self.layout.places[name].member)
+            case Apply(op=Op.SELECT, args=(Ref(name=var), *keys)) if var in self.layout.copies:
+                return f"{self.layout.places[var].getter}({', '.join(map(self.text, keys))})", _ATOM
             case Apply(op=Op.SELECT, args=(Ref(name=var), *keys)):
                 return self._decoded(var, self.cell(var, tuple(keys)))
             case Apply():
@@ -186,8 +220,9 @@ class Block:
             case Op.NOT, (Apply(op=Op.EQ, args=(a, b)),):
                 return f"{self._at(a, _EQUAL + 1)} != {self._at(b, _EQUAL + 1)}", _EQUAL
             case Op.NOT, (Apply(op=Op.LE | Op.LT as op, args=(a, b)),):
-                sign = ">" if op is Op.LE else ">="
-                return f"{self._at(a, _SUM)} {sign} {self._at(b, _SUM)}", _ORDER
+                return self._compared(a, ">" if op is Op.LE else ">=", b), _ORDER
+            case Op.LE | Op.LT, (a, b):
+                return self._compared(a, _SIGNS[e.op][0], b), _ORDER
             case Op.NOT, (a,):
                 return f"!{self._at(a, _UNARY)}", _UNARY
             case Op.IMPLIES, (a, b):
@@ -206,6 +241,12 @@ class Block:
             return f"{CALLS[e.op]}({', '.join(map(self.text, e.args))})", _ATOM
         sign, level = _SIGNS[e.op]
         return f" {sign} ".join(self._at(a, level + 1) for a in e.args), level
+
+    def _compared(self, a: Expr, sign: str, b: Expr) -> str:
+        """A literal stands on the right."""
+        if isinstance(a, Const) and not isinstance(b, Const):
+            a, sign, b = b, {"<": ">", ">": "<"}[sign[0]] + sign[1:], a
+        return f"{self._at(a, _SUM)} {sign} {self._at(b, _SUM)}"
 
     def _branch(self, e: Expr) -> str:
         """Literals of a choice are told their type: two of them have no common one by themselves."""

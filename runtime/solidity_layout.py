@@ -14,12 +14,16 @@ from policydsl.core.after import reads
 from policydsl.core.expr import FALSE, Apply, Const, Expr, Op, Ref, Space, subterms, transform
 from policydsl.core.system import CLOCK, NOW, PRINCIPAL, Origin, StateVar, System, Write
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, StringType
+from runtime.solidity_copies import Copy, copies_of
 from runtime.solidity_names import Unique, lower_camel, upper_camel
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the cells of `var` are: `member` of the struct `row`, or of the contract when `row` is ""."""
+    """Where the cells of `var` are: `member` of the struct `row`, or of the contract when `row` is "".
+
+    For a variable that is copied to (NOTE(copies)), the numbers of the copies are there.
+    """
 
     var: StateVar
     row: str
@@ -33,8 +37,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """Names for a sort of whose individuals older records are kept: the struct, one that is never written, and the
+    functions that find the latest record, that of the time of a copy, and one to write to."""
+
+    row: str
+    start: str
+    now: str
+    then: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
-    """How everything is called and stored. `rolls` gives the variables on which bulk writes over a sort depend."""
+    """How everything is called and stored. `rolls` gives the variables on which walks over a sort depend, `copies`
+    those that are looked up, and `pasts` the sorts whose past is kept for that."""
 
     system: System
     contract: str
@@ -48,7 +65,13 @@ class Layout:
     events: dict[str, str]
     individuals: dict[Const, str]
     params: dict[str, str]
+    copies: dict[str, Copy]
+    pasts: dict[EntityType, Past]
     errors: dict[str, str] = field(default_factory=dict)
+
+    def past(self, row: str) -> Past | None:
+        """That whose records are these structs."""
+        return next((p for p in self.pasts.values() if p.row == row), None)
 
     def type(self, type: Scalar) -> str:
         match type:
@@ -65,9 +88,14 @@ class Layout:
                     return "address"
                 return "uint256" if type in self.keys else "bytes32"
 
-    def immutables(self) -> tuple[str, ...]:
-        """Names that nothing local to a function may have."""
-        return (*self.params.values(), *self.individuals.values())
+    def stored(self, type: Scalar) -> str:
+        """Integers are kept in 128 bits, so that two share a slot."""
+        return "int128" if isinstance(type, IntType) else self.type(type)
+
+    def outside(self) -> tuple[str, ...]:
+        """Names that nothing local to a function may have, for it would hide what they name."""
+        named = (self.params, self.individuals, self.functions)
+        return (*(n for names in named for n in names.values()), *(p.getter for p in self.places.values()))
 
     def store(self, row: str) -> str:
         """The name of the mapping that holds the structs `row`."""
@@ -75,6 +103,9 @@ class Layout:
 
     def roll(self, sort: EntityType) -> str:
         return f"_roll{upper_camel(sort.name)}"
+
+    def on_roll(self, sort: EntityType) -> str:
+        return f"_onRoll{upper_camel(sort.name)}"
 
     def enlist(self, sort: EntityType) -> str:
         return f"_enlist{upper_camel(sort.name)}"
@@ -168,24 +199,47 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
     addresses |= {v.keys[0] for v in system.state if v.origin is Origin.GROUP}
     sorts = frozenset(s for s in addresses if isinstance(s, EntityType))
     names, members = Unique(), Unique()
-    members.take("onRoll")
-    for own in ("Parameters", "ParameterOutOfRange", "RollIsFull", "NamedTwice"):
+    members.take("since")
+    for own in (
+        "Parameters",
+        "ParameterOutOfRange",
+        "RollIsFull",
+        "NamedTwice",
+        "NumberTooLarge",
+        "_copies",
+        "_int128",
+    ):
         names.take(own)
     contract = names.take(upper_camel(system.name.rpartition(".")[2]) or "Policy")
     enums: dict[Scalar, str] = {t: names.take(upper_camel(t.name)) for t in _enums(system)}
+    copies = {name: c for name, c in copies_of(system).items() if any(v.name == name for v in variables)}
+    sources = {name for c in copies.values() for name in c.sources}
     rows: dict[str, tuple[EntityType, ...]] = {}
-    by_keys: dict[tuple[EntityType, ...], str] = {}
-    for keys in (*(v.keys for v in variables), *((s,) for s in rolls)):
-        if keys and keys not in by_keys:
-            row = names.take("".join(upper_camel(k.name) for k in keys) + "Row")
-            by_keys[keys] = row
-            rows[row] = keys
+    found: dict[tuple[tuple[EntityType, ...], bool], str] = {}
+    row_of: dict[str, str] = {}
+    for v in variables:
+        keys = v.keys
+        if v.name in copies:
+            keys = tuple(k.type for k in copies[v.name].others if isinstance(k.type, EntityType))
+        if keys:
+            kind = (keys, v.name in sources)
+            if kind not in found:
+                found[kind] = names.take("".join(upper_camel(k.name) for k in keys) + ("Record" if kind[1] else "Row"))
+                rows[found[kind]] = keys
+            row_of[v.name] = found[kind]
+    pasts: dict[EntityType, Past] = {}
+    for c in copies.values():
+        name = lower_camel(c.sort.name)
+        if c.sort not in pasts:
+            taken = (names.take(f"_{name}{x}") for x in ("Start", "Now", "Then", "Change"))
+            pasts[c.sort] = Past(found[(c.sort,), True], *taken)
     functions = {a.name: names.take(lower_camel(a.name)) for a in system.actions}
     places = {}
     for v in variables:
         getter = names.take(lower_camel(v.name))
-        row = by_keys[v.keys] if v.keys else ""
-        places[v.name] = Place(v, row, members.take(lower_camel(v.name)) if row else f"_{getter}", getter)
+        row = row_of.get(v.name, "")
+        member = lower_camel(v.name) + ("Copies" if v.name in copies else "")
+        places[v.name] = Place(v, row, members.take(member) if row else f"_{getter}", getter)
     individuals = {c: names.take(lower_camel(str(c.value))) for c in system.individuals}
     params = {p.name: names.take(p.name) for p in system.params}
     events = {a.name: names.take(upper_camel(a.name)) for a in system.actions}
@@ -198,7 +252,7 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
         system,
         contract,
         sorts,
-        frozenset(k for keys in rows.values() for k in keys),
+        frozenset(k for v in variables for k in v.keys),
         places,
         rows,
         rolls,
@@ -207,6 +261,8 @@ def layout_of(system: System, rolls: dict[EntityType, frozenset[str]]) -> Layout
         events,
         individuals,
         params,
+        copies,
+        pasts,
         errors,
     )
 

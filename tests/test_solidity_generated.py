@@ -78,10 +78,10 @@ def test_contracts_of_generated_systems_agree(tmp_path: Path) -> None:
 
 
 WRONG = [
-    ("return _botRows[bot_].reputation + 100;", "return _botRows[bot_].reputation + 101;"),
+    ("return _botNow(bot_).reputation + 100;", "return _botNow(bot_).reputation + 101;"),
     ("if (proposalRow.stage != Stage.Unwritten) revert AlreadyWritten();", ""),
     ("revert NotAMember();", "revert AlreadyAMember();"),
-    ("proposalRow.standing = principalRow.reputation + 100;", ""),
+    ("proposalRow.standing = _int128(principalRow.reputation + 100);", ""),
 ]
 
 
