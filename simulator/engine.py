@@ -141,6 +141,7 @@ class Engine:
         )
         self._swarm(around, ledger)
         happenings += self._agents(traitors, ledger)
+        swarm.listen(world.swarm, gateway, around, world.members)
         repaired = repair(world, gateway, around, self.who.reviewer)
         if len(repaired):
             text = f"{len(repaired)} bots are repaired and let out"

@@ -163,9 +163,10 @@ GOALS: Mapping[str, Goal] = {
 
 
 VARIANTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "thieves": ("exfiltrator", ("malicious=0.25",)),
     "careless": ("colluder", ("malicious=0.38", "stealth.turnout=0.7", "stealth.spread=15")),
 }
-"""Attacks that are gone about in another way: of which kind they are, and their settings beside those of the kind."""
+"""Attacks that are larger, or are gone about in another way: of which kind, and settings beside those of the kind."""
 
 
 @dataclass(frozen=True, slots=True)

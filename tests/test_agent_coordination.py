@@ -179,6 +179,8 @@ def test_an_emergency_needs_the_committee_first_and_recovery_begins_by_itself() 
     eco.end_tick()
     eco.run(1)
     assert eco.is_on("in_emergency")
+    (signal,) = eco.gateway.of_tick("signal")
+    assert signal.answers.allowed.tolist() == [True]
     lasted = 0
     for _ in range(60):
         lasted += eco.is_on("in_emergency")

@@ -72,6 +72,15 @@ def test_a_third_of_attackers_does_not_hide_itself() -> None:
     assert np.quantile(beyond[300:], 0.99) < 3.0
 
 
+def test_two_fifths_of_attackers_do_not_make_it_usual_what_they_do() -> None:
+    rates = rates_of(1000)
+    rates[ROW["failures"]] = 0.0
+    rates[ROW["failures"], :400] = np.random.default_rng(2).poisson(1.5, 400)
+    peers = detectors.look(rates, 0)
+    failures = [e.of for e in detectors.EXCESSES].index("failures")
+    assert peers.share[failures] < 0.005
+
+
 def test_who_passes_no_gate_is_not_far() -> None:
     rates = rates_of(900)
     peers = detectors.look(rates, 0)
@@ -232,9 +241,9 @@ def test_who_votes_in_step_is_found_even_if_he_is_the_majority() -> None:
     bots, twins, lift = detectors_lockstep.alike(votes, n)
     assert set(ring.tolist()) <= set(bots.tolist())
     found = dict(zip(bots.tolist(), zip(twins.tolist(), lift.tolist())))
-    assert all(found[b][0] == 59.0 and found[b][1] > 6.0 for b in ring.tolist())
+    assert all(found[b][0] >= 59.0 and found[b][1] > 100.0 for b in ring.tolist())
     # Who is right all the time is not in step with those who are right as well, but of one mind.
-    assert all(found[b][1] < 6.0 for b in bots.tolist() if b >= 60)
+    assert all(found[b][1] < 100.0 for b in bots.tolist() if b >= 60)
 
 
 def test_those_who_judge_by_themselves_are_not_in_step() -> None:

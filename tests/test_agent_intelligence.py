@@ -242,9 +242,11 @@ def test_the_threat_level_rises_at_once_and_falls_slowly() -> None:
     for bot in range(30):
         told.alert(bot, "spam")
     told.run(PERIOD + 1)
-    ((tick, first),) = told.requests
-    assert (tick, first.what, first.level) == (PERIOD, "tighten", 3)
-    assert "expects" in first.why
+    (tick, first), (later, second) = told.requests
+    # Nobody waits for the end of the period, in which it is said again, with a forecast.
+    assert (tick, first.what, first.level, first.why) == (0, "tighten", 3, "30 incidents in less than 20 ticks")
+    assert (later, second.what, second.level) == (PERIOD, "tighten", 3)
+    assert "expects" in second.why
     told.run(20 * PERIOD)
     levels = [(r.what, r.level) for _, r in told.requests]
     falls = [tick for tick, r in told.requests if r.what == "relax"]
@@ -255,6 +257,17 @@ def test_the_threat_level_rises_at_once_and_falls_slowly() -> None:
     assert levels[-1] == ("relax", 0)
     assert told.state.level == 0
     assert any("recommends threat level 3, until now 0" in t for t in told.texts("forecast"))
+
+
+def test_a_few_incidents_wait_for_the_end_of_the_period() -> None:
+    told = Told(Town(1000))
+    for bot in range(4):
+        told.alert(bot, "spam")
+    told.run(PERIOD - 1)
+    assert told.requests == []
+    told.alert(4, "spam")
+    told.run(1)
+    assert [(tick, r.level) for tick, r in told.requests] == [(PERIOD - 1, 2)]
 
 
 def test_a_single_incident_among_few_does_not_alarm_everybody() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policydsl.to_words import words
-from simulator.agents.base import Happening
+from simulator.agents.base import Happening, Name
 from simulator.engine import Engine, begin
 from simulator.governing import Layers, govern
 from simulator.hindsight import Ledger, area, of_happenings
@@ -130,6 +130,19 @@ def test_signals_are_bounded_and_evaporate() -> None:
     for _ in range(200):
         swarm.respond(found, here, np.ones(300), np.zeros(300, np.bool_))
     assert not found.strength.any()
+
+
+def test_agents_signals_are_heard_and_those_of_bots_counted_once() -> None:
+    engine = ran(5)
+    here, gateway, found = around(engine), engine.gateway, engine.state.world.swarm
+    found.strength[:] = 0
+    gateway.begin(gateway.now + 1000)
+    coordinator = engine.who.agent(Name.COORDINATION)
+    gateway.ask("signal", principal=np.array([0, 1]), channel=np.array([0, 1]), strength=np.array([30, 30]))
+    gateway.ask("signal", principal=np.array([coordinator, coordinator - 1]), channel=2, strength=np.array([40, 50]))
+    swarm.listen(found, gateway, replace(here, alertness=0), engine.scenario.bots)
+    # No other agent is let: the gateway denied it.
+    assert found.strength.tolist() == [0, 0, 40, 0]
 
 
 def test_no_more_is_served_than_is_asked_for() -> None:

@@ -101,8 +101,7 @@ def _begins(state: Emergency, view: View) -> None:
     state.begun, state.count, state.peak = view.tick, state.count + 1, _complaints(view)
     state.alarming = max(state.alarming, view.tick)
     view.note("emergency", "an emergency begins: the service is reduced")
-    if view.gateway.read("Members")[view.me]:
-        view.ask("signal", channel=ALARM_CHANNEL, strength=100)
+    view.ask("signal", channel=ALARM_CHANNEL, strength=100)
 
 
 def _is_over(state: Emergency, view: View) -> None:

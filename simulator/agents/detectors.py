@@ -91,8 +91,10 @@ def look(rates: Floats, tick: int) -> Peers:
     share, share_spread = np.zeros(len(EXCESSES)), np.zeros(len(EXCESSES))
     for at, excess in enumerate(EXCESSES):
         of, among = rates[ROW[excess.of]], _among(rates, at)
-        ordinary, beyond = np.ones(of.size, dtype=np.bool_), of
-        # Those who stand out are left out, and what is ordinary is looked at again without them.
+        # It begins with the better half, which is honest as long as most are; whoever does not stand out from those is
+        # ordinary, too. Who begins with all finds that it is ordinary to attack where many do.
+        ratio, beyond = of / among, of
+        ordinary = ratio <= median(ratio)
         for _ in range(3):
             share[at] = _sum(of[ordinary]) / _sum(among[ordinary])
             beyond = (np.sqrt(of) - np.sqrt(share[at] * among)) / EVENT

@@ -15,7 +15,7 @@ from simulator.agents.base import Alert, View
 from simulator.agents.intelligence_campaigns import follow
 from simulator.agents.intelligence_graph import Node
 from simulator.agents.intelligence_hear import forget, hear, watch
-from simulator.agents.intelligence_level import predict
+from simulator.agents.intelligence_level import hasten, predict
 from simulator.agents.intelligence_risks import warn
 from simulator.agents.intelligence_state import PERIOD, State, begin, grow
 
@@ -29,6 +29,7 @@ def tick(state: State, view: View) -> None:
         hear(state, view, alert)
     if state.cases:
         watch(state, view)
+    hasten(state, view)
     if view.tick and view.tick % PERIOD == 0:
         _conclude(state, view)
 

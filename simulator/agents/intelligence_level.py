@@ -12,6 +12,8 @@ LEVELS = ((1.0, 1.0), (5.0, 3.0), (20.0, 8.0))
 """For each threat level from 1: so many incidents in a period for each 1,000 members, and so many at least."""
 CALM = 3
 """So many calmer periods before a lower level is recommended."""
+HASTY = 2
+"""From this level on it is recommended at once, and not when the period is over."""
 SPEAKS = 10
 """Periods between two forecasts that people are told of, while there are incidents."""
 
@@ -33,6 +35,17 @@ def predict(state: State, view: View) -> None:
     elif state.calm >= CALM:
         state.level, state.calm = state.level - 1, 0
     _recommend(state, view, coming, before)
+
+
+def hasten(state: State, view: View) -> None:
+    """Does not wait for the end of a period in which there are too many incidents already."""
+    wanted = _level(state.current, view.members)
+    if wanted < HASTY or wanted <= state.level:
+        return
+    before, state.level, state.calm = state.level, wanted, 0
+    text = f"{state.current:.0f} incidents in less than {PERIOD} ticks"
+    view.tell(Name.ENFORCER, Request("tighten", level=wanted, why=text))
+    view.note("forecast", f"{text}; recommends threat level {wanted}, until now {before}", number=wanted)
 
 
 def _level(expected: float, members: int) -> int:

@@ -49,6 +49,13 @@ def urgency(gateway: Gateway) -> float:
     return 1.0 if gateway.read("in_emergency") else int(gateway.read("threat_level")) / HIGHEST
 
 
+def listen(swarm: Swarm, gateway: Gateway, around: Surroundings, members: int) -> None:
+    """What agents have signalled in this tick is read by all, like the signals of bots."""
+    for asked in gateway.of_tick("signal"):
+        theirs = asked.answers.allowed & (asked.column("principal") >= members)
+        deposit(swarm, around, asked.column("channel")[theirs], asked.column("strength")[theirs])
+
+
 def respond(swarm: Swarm, around: Surroundings, sensitivity: Floats, free: Bools) -> Work:
     """Each free bot turns to one channel, the stronger the likelier, and follows it or does not."""
     demand = float(np.cumsum(swarm.demand)[-1])
