@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from fake_engine import BEGIN, DEFAULTS, RANGES
 
+from policyctl.paint import PLAIN
+from policyctl.render_sweep import render_found
 from policydsl.core.system import Program, System
 from policydsl.diagnostics import Report
 from policydsl.load import load
 from simulator.executor import Here, Processes
-from simulator.optimise import Found, known_metric, optimise
+from simulator.optimise import BATCH, Found, known_metric, optimise
 from simulator.optimise_within import Within, within
 from simulator.scenario import Scenario, ScenarioError
 
@@ -114,6 +116,18 @@ def test_the_search_finds_what_is_there() -> None:
     assert found.gain.value > 0
     assert found.gain.excludes_zero
     assert found.now is None
+
+
+@NEEDS
+def test_what_no_candidate_has_is_not_searched_for(allowed: Within) -> None:
+    """Without an attack there is no resilience, whatever the parameters are."""
+    calm = SCENARIO.model_copy(update={"attack_begins": SCENARIO.ticks})
+    found = optimise(calm, "resilience", True, allowed, Here(), BEGIN, 12, 1)
+    assert len(found.trials) == BATCH
+    assert (found.best, found.interrupted) == (None, False)
+    assert "no candidate has the figure" in render_found(found, allowed, PLAIN)
+    stopped = optimise(calm, "resilience", True, allowed, Here(), BEGIN, 12, 1, lambda _d, _t: False)
+    assert stopped.interrupted
 
 
 @NEEDS
