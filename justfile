@@ -29,6 +29,7 @@ update:
     policyctl graph specs/mvg/lifecycle.policy -o docs/lifecycle.svg
     policyctl build specs/twin specs/agents/incidents.policy -o simulator/twin.bundle
     PYTHONPATH=. python tests/golden.py
+    PYTHONPATH=. python tests/chains.py # needs npm
 
 # measure
 bench *args:
@@ -37,6 +38,9 @@ bench *args:
     python benchmarks/decide.py
     python benchmarks/population.py
     python benchmarks/simulate.py
+    python benchmarks/consensus.py
+    python benchmarks/election.py
+    python benchmarks/sidecar.py
 
 # prove every policy that ships
 verify *args:

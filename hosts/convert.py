@@ -10,10 +10,14 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+
+_TIME = TypeAdapter(AwareDatetime)
 
 
 class UnfitError(ValueError):
@@ -85,12 +89,12 @@ def as_length(value: Any) -> int:
 
 def as_time(value: Any) -> int:
     """ISO 8601 with a time zone, in milliseconds since 1970."""
+    text = _text(value)
     try:
-        at = datetime.fromisoformat(_text(value))
-    except ValueError as error:
-        raise UnfitError("is no date and time as ISO 8601 has them") from error
-    if at.tzinfo is None:
-        raise UnfitError("says no time zone")
+        # A number alone would be read as seconds since 1970, or milliseconds if there are many.
+        at = _TIME.validate_python(text if "-" in text[1:] else "")
+    except ValidationError as error:
+        raise UnfitError("is no date and time with a time zone, as ISO 8601 has them") from error
     return int(Decimal(repr(at.timestamp())) * 1000)
 
 

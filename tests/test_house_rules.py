@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("policydsl", "verifier", "runtime", "simulator", "voting", "policyctl")
+PACKAGES = ("policydsl", "verifier", "runtime", "hosts", "simulator", "voting", "policyctl")
 SOURCES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 BELOW = [p for p in SOURCES if p.relative_to(ROOT).parts[0] != "policyctl"]
 MOST_LINES = 400
