@@ -21,6 +21,7 @@ from policyctl.output import own_paint, write_out
 
 if TYPE_CHECKING:
     from simulator.meta_loop import Loop
+    from simulator.meta_proof import Proof
     from simulator.record import Record
 
 _there = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -165,7 +166,9 @@ def propose(
       policyctl govern propose governance SEND_LIMIT=40 --as ann --scenario security_attack --metric resilience
     """
     from policyctl.reprove import Reprove
+    from runtime import amend
     from runtime.bundle import read
+    from simulator.meta_proof import Proof
     from simulator.meta_trial import Rehearsal
     from simulator.optimise import known_metric
     from simulator.scenario import load
@@ -178,25 +181,25 @@ def propose(
     with opened(folder) as loop:
         loop.reconcile()
         if loop.books.standing(name).trial == "Blank":
-            if broken := prove.relations(loop.books.values(), amendment):
-                return _refused(broken)
+            bundle = read((folder / LIVE).read_bytes())
+            inside = not amend.outside(amend.numbers(bundle.policies), amendment)
+            if inside and (broken := prove.relations(loop.books.values(), amendment)):
+                return _refused(Proof("", b"", {}, {}, 0, broken))
             try:
                 loop.propose(name, by, amendment, rehearsal)
             except RuntimeError as error:
                 click.echo(f"refused: {error}", err=True)
-                bundle = read((folder / LIVE).read_bytes())
-                return _refused(prove(bundle, loop.books.values(), amendment).broken)
+                return _refused(prove(bundle, loop.books.values(), amendment))
         write_out(f"{name}: {', '.join(f'{n} = {v}' for n, v in amendment.items())}, by {by}\n")
         return _go_on(loop, name, prove, jobs)
 
 
-def _refused(broken: Any) -> int:
+def _refused(proof: Proof) -> int:
+    """What the new numbers would break, if anything."""
     from policyctl.render_meta import render_proof
-    from simulator.meta_proof import Proof
 
-    lines = list(render_proof(Proof("", b"", {}, {}, 0, tuple(broken)), own_paint()))
-    if lines:
-        write_out("\n".join(lines) + "\n")
+    if not proof.proved:
+        write_out("\n".join(render_proof(proof, own_paint())) + "\n")
     return REFUTED
 
 
@@ -250,6 +253,8 @@ def show(folder: Path, proposal: str | None) -> int:
             names = sorted(p.name for p in (folder / "proposals").glob("*"))
             write_out(f"in force  bundle {books.version[:12]}\n")
             write_out("".join(f"          {n} = {v}\n" for n, v in books.values().items()))
+            # What was refused at once has an order, and no standing.
+            names = [n for n in names if books.standing(n).trial != "Blank"]
             write_out("".join(f"{n:<9} {_standing(loop, n)}\n" for n in names))
             return OK
         write_out(f"{proposal}  {_standing(loop, proposal)}\n")

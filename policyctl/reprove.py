@@ -42,7 +42,7 @@ class Reprove:
     def __call__(self, bundle: Bundle, now: Mapping[str, int], amendment: Mapping[str, int]) -> Proof:
         wanted = {**now, **amendment}
         numbers = amend.numbers(bundle.policies)
-        outside = {n: v for n, v in amendment.items() if n not in numbers or not numbers[n].low <= v <= numbers[n].high}
+        outside = amend.outside(numbers, amendment)
         if outside:
             return Proof("", b"", {}, {}, 0, tuple(self._outside(bundle, outside)), tuple(_words(outside, numbers)))
         parts, properties, unproved = [], 0, []

@@ -38,6 +38,11 @@ def numbers(policies: Iterable[Policy]) -> dict[str, Number]:
     return found
 
 
+def outside(numbers: Mapping[str, Number], values: Mapping[str, int]) -> dict[str, int]:
+    """Those of the values that are none of these numbers', or not between its bounds."""
+    return {n: v for n, v in values.items() if n not in numbers or not numbers[n].low <= v <= numbers[n].high}
+
+
 def amended(system: System, values: Mapping[str, int]) -> System:
     """The system with these as the values of its parameters; names of others are ignored.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from policydsl.core.types import Value
+from runtime import amend
 from runtime.bundle import read
 from runtime.enforcer import Enforcer
 from runtime.open_store import open_store
@@ -200,8 +201,8 @@ class _Way:
         rehearsal = Rehearsal(scenario, plan.metric, plan.warm_up, seeds)
         changes = ", ".join(f"{n} {loop.books.values().get(n)} -> {v}" for n, v in plan.amendment.items())
         self.note("propose", f"{bot(self._proposer())} proposes {changes}, for {rehearsal.measure.title}")
-        broken = self.prove.relations(now, plan.amendment)
-        if broken:
+        inside = not amend.outside(amend.numbers(read(proof.data).policies), plan.amendment)
+        if inside and (broken := self.prove.relations(now, plan.amendment)):
             self.story.proof = Proof("", b"", {}, {}, 0, broken)
             raise RefusedError(f"`{broken[0].property}` would not hold")
         try:
