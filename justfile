@@ -28,6 +28,7 @@ update:
     PYTHONPATH=. python tests/dashboard.py
     policyctl graph specs/mvg/lifecycle.policy -o docs/lifecycle.svg
     policyctl build specs/twin specs/agents/incidents.policy -o simulator/twin.bundle
+    policyctl build specs/mvg/meta.policy specs/mvg/parameters.policy -o simulator/meta.bundle
     PYTHONPATH=. python tests/golden.py
     PYTHONPATH=. python tests/chains.py # needs npm
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import count
+from math import isfinite, nan
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +201,7 @@ class _Way:
         seeds = tuple(engine.seed + FRESH + i for i in range(plan.pairs))
         rehearsal = Rehearsal(scenario, plan.metric, plan.warm_up, seeds)
         changes = ", ".join(f"{n} {loop.books.values().get(n)} -> {v}" for n, v in plan.amendment.items())
-        self.note("propose", f"{bot(self._proposer())} proposes {changes}, for {rehearsal.measure.title}")
+        self.note("propose", f"{self._so_far(rehearsal)}; {bot(self._proposer())} proposes {changes}")
         inside = not amend.outside(amend.numbers(read(proof.data).policies), plan.amendment)
         if inside and (broken := self.prove.relations(now, plan.amendment)):
             self.story.proof = Proof("", b"", {}, {}, 0, broken)
@@ -210,6 +211,12 @@ class _Way:
         except RefusedError:
             self.story.proof = self.prove(read(proof.data), now, plan.amendment)
             raise
+
+    def _so_far(self, rehearsal: Rehearsal) -> str:
+        """What the metric is in the run as it is."""
+        history, title = self.history, rehearsal.measure.title
+        found = figure_of(rehearsal, history.columns, history.decided, history.happenings, 0) if history.rows else nan
+        return f"{title} is {found:.4g} so far" if isfinite(found) else f"{title} has no value so far"
 
     def _proposer(self) -> int:
         members = self.engine.state.world.members

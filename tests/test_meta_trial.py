@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from policydsl.core.to_json import digest
+from policydsl.diagnostics import Report
+from policydsl.load import load as load_policies
 from simulator.engine import begin
 from simulator.executor import Here
+from simulator.meta_books import shipped
 from simulator.meta_evidence import Evidence, EvidenceError, digest_of, from_text, keep, place_of, read, to_text
 from simulator.meta_trial import Rehearsal, Trial, figure_of, simulate
 from simulator.record import History
@@ -141,3 +145,13 @@ def test_every_changed_byte_of_evidence_is_noticed(tmp_path: Path) -> None:
 def test_what_is_no_evidence(text: str) -> None:
     with pytest.raises(EvidenceError):
         from_text(text)
+
+
+def test_what_ships_is_built_from_the_texts() -> None:
+    """See `just update`."""
+    for policy in shipped().policies:
+        path = f"specs/{policy.system.name.replace('.', '/')}.policy"
+        [program] = load_policies([path], lambda p: Path(p).read_text("utf-8"), Report())
+        assert digest(program.system) == policy.digest
+        assert policy.unproved == ()
+    assert [p.system.name for p in shipped().policies] == ["mvg.meta", "mvg.parameters"]

@@ -49,7 +49,10 @@ def run(
         return Trial(rehearsal, many, (few[0] - 0.001, *few[1:]))
 
     monkeypatch.setattr(meta_loop, "rehearse", rehearse)
-    chosen = [f"{k}={v}" for k, v in {"bots": 60, "committee_faults": 1, "proposal_rate": 0.5, **settings}.items()]
+    chosen = [
+        f"{k}={v}"
+        for k, v in {"bots": 60, "committee_faults": 1, "proposal_rate": 0.2, "QUORUM": 1100, **settings}.items()
+    ]
     engine, history = begin(with_settings(load("normal_operation"), chosen), 3), History()
     for _ in range(10):
         history.add(engine.step())
@@ -72,7 +75,7 @@ def test_a_change_that_keeps_its_promise_is_kept(
     assert len(history.rows) == engine.tick
     assert (tmp_path / "evidence" / f"{story.evidence}.json").is_file()
     ballots, yes, no = story.votes
-    assert ballots > 20
+    assert ballots >= 10
     assert yes > no
     assert main(["log", "verify", str(tmp_path / "governance.db")]) == 0
     assert main(["log", "replay", str(tmp_path / "governance.db"), "specs/mvg/meta.policy"]) == 0
@@ -80,6 +83,7 @@ def test_a_change_that_keeps_its_promise_is_kept(
 
 def test_a_promise_that_does_not_come_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, history, story = run(tmp_path, monkeypatch, {"TIMELOCK": 5000}, promised=20.0)
+    assert story.notes[0].text.startswith("decision latency, half has no value so far; bot")
     assert kinds(story)[-2:] == ["watch", "rollback"]
     assert story.outcome == "rolled back"
     assert engine.gateway.parameter("TIMELOCK") == 20_000
@@ -95,7 +99,7 @@ def test_what_breaks_a_relation_is_refused_before_anything_is_done(
     assert [b.property for b in story.broken] == ["nobody_decides_alone"]
     assert story.outcome == "refused"
     assert engine.tick == 10
-    assert engine.gateway.parameter("QUORUM") == 2000
+    assert engine.gateway.parameter("QUORUM") == 1100
 
 
 def test_what_the_bots_vote_down_is_not_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
