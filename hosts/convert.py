@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-
 _TIME = TypeAdapter(AwareDatetime)
 
 
