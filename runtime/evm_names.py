@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from policydsl.core.system import NOW, PRINCIPAL, Action, StateVar
+from policydsl.core.system import NOW, PRINCIPAL, Action, StateVar, System
 from policydsl.core.types import BoolType, EntityType, EnumType, IntType, Scalar, Value
 from runtime.evm import EvmError
 
@@ -29,6 +29,7 @@ class Names:
     `{"everybody": SORT}`, a list of these for a struct, or a plain value.
     """
 
+    system: str
     contract: str
     abi: Mapping[tuple[str, str], Mapping[str, Any]]  # by kind and name
     bytecode: bytes
@@ -52,11 +53,12 @@ def names_of(names: str, artifact: str) -> Names:
     try:
         said, made = json.loads(names), json.loads(artifact)
         return Names(
+            system=said["system"],
             contract=said["contract"],
             abi={(x["type"], x.get("name", "")): x for x in made["abi"]},
             bytecode=bytes.fromhex(made["bytecode"].removeprefix("0x")),
-            functions=said["functions"],
-            getters=said["getters"],
+            functions=dict(said["functions"]),
+            getters=dict(said["getters"]),
             errors=said.get("errors") or _notices(made.get("userdoc", {})),
             constructor=tuple(said["constructor"]),
             arguments=said.get("arguments", {}),
@@ -65,6 +67,25 @@ def names_of(names: str, artifact: str) -> Names:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise EvmError(f"that is no artifact with its names: {fault!r}") from fault
+
+
+def check_names(names: Names, system: System) -> None:
+    """Raises `EvmError` unless these are names for the requests and cells of `system`."""
+    if names.system != system.name:
+        raise EvmError(f"{names.contract} is a contract of `{names.system}`, not of `{system.name}`")
+    for action in system.actions:
+        entry = names.abi.get(("function", names.functions.get(action.name, "")))
+        given = names.arguments.get(action.name, [i for i in action.inputs if i.name not in (PRINCIPAL, NOW)])
+        if entry is None or len(entry["inputs"]) != len(given):
+            raise EvmError(f"{names.contract} has no function for `{action.name}` that takes {len(given)} arguments")
+    for name, getter in names.getters.items():
+        function, _, part = getter.partition(".")
+        entry = names.abi.get(("function", function))
+        keys = next((v.keys for v in system.state if v.name == name), None)
+        if keys is None or entry is None or len(entry["inputs"]) != len(keys):
+            raise EvmError(f"{names.contract} has no function `{function}` that shows `{name}`")
+        if part and part not in [o["name"] for o in entry["outputs"]]:
+            raise EvmError(f"`{function}` of {names.contract} does not return `{part}`")
 
 
 def _notices(userdoc: Mapping[str, Any]) -> dict[str, str]:
@@ -170,7 +191,10 @@ def construction(
                 return said
 
     kinds = names.abi["constructor", ""]["inputs"] if ("constructor", "") in names.abi else []
-    values = [given(x, k) for x, k in zip(names.constructor, kinds, strict=True)]
+    try:
+        values = [given(x, k) for x, k in zip(names.constructor, kinds, strict=True)]
+    except (KeyError, ValueError) as fault:
+        raise EvmError(f"that is not what the constructor of {names.contract} is given: {fault}") from fault
     return names.bytecode + _encoded([_kind(k) for k in kinds], values)
 
 
@@ -235,8 +259,9 @@ def _unaddressed(found: Any) -> int:
 
 def _encoded(kinds: Sequence[str], values: Sequence[Any]) -> bytes:
     from eth_abi.abi import encode
+    from eth_abi.exceptions import EncodingError
 
     try:
         return bytes(encode(kinds, values))
-    except (TypeError, ValueError, OverflowError) as fault:
+    except EncodingError as fault:
         raise EvmError(f"no transaction can say that: {fault}") from fault

@@ -12,7 +12,7 @@ from policydsl.interp import Request, initial, step
 from policydsl.state import EVERYONE_ELSE
 from policydsl.trace import Cell, Decision, Trace
 from runtime.evm import Evm, EvmError, Receipt
-from runtime.evm_names import Names, People, address, call_data, construction, read_data, reason, shown
+from runtime.evm_names import Names, People, address, call_data, check_names, construction, read_data, reason, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class EvmTwin:
         everybody: Mapping[EntityType, Sequence[str]],
         evm: Evm | None = None,
     ) -> None:
+        check_names(names, system)
         self.system, self.names = system, names
         self.evm = Evm() if evm is None else evm
         self.people = People(everybody, names.numbered)

@@ -3,6 +3,7 @@ the repaired one."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from policydsl.core.types import EntityType, Value
 from policydsl.interp import Request
 from policydsl.trace import Cell, Trace
 from policydsl.trace_json import to_json
+from runtime.evm import EvmError
+from runtime.evm_names import names_of
 from runtime.evm_twin import EvmTwin, twin_of
 from verifier.verdict import Refuted
 from verifier.verify import verify
@@ -172,3 +175,30 @@ def test_a_contract_that_counts_otherwise_is_found_out(tmp_path: Path, capsys: p
     (tmp_path / "SeedGovernance.names.json").write_text(swapped, encoding="utf-8")
     assert run(["replay", str(trace), str(ROOT / POLICY), "--on-evm", str(tmp_path / "SeedGovernance.json")]) == 3
     assert "<- the contract shows" in capsys.readouterr().out
+
+
+BROKEN = [
+    ('"propose": "propose"', '"propose": "ask"', "SeedGovernance has no function for `propose` that takes 1 arguments"),
+    ("proposals.yesVotes", "proposals.yes", "`proposals` of SeedGovernance does not return `yes`"),
+    ('"proposals.executed"', '"proposalCount"', "SeedGovernance has no function `proposalCount` that shows `executed`"),
+    ("MIN_REPUTATION", "LEAST", "that is not what the constructor of SeedGovernance is given: 'LEAST'"),
+    ('{"param": "MIN_REPUTATION"},', "", "that is not what the constructor of SeedGovernance is given"),
+    ('["a proposal"]', "[7]", "no transaction can say that"),
+    ("mvg.seed_contract", "mvg.governance", "SeedGovernance is a contract of `mvg.governance`"),
+    ('"functions"', '"function"', "that is no artifact with its names"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), BROKEN)
+def test_names_that_do_not_fit_are_told(right: str, wrong: str, said: str) -> None:
+    machine()
+    text = (CONTRACTS / "seed" / "SeedGovernance.names.json").read_text(encoding="utf-8")
+    assert right in text
+
+    def ask() -> None:
+        trace = refutations()["honest_tally"]
+        names = names_of(text.replace(right, wrong), SKETCH.read_text(encoding="utf-8"))
+        twin_of(SYSTEM, names, trace).ask(Request(trace.steps[0].action, dict(trace.steps[0].inputs)))
+
+    with pytest.raises(EvmError, match=re.escape(said)):
+        ask()
