@@ -95,7 +95,10 @@ def test_the_contracts_fit_on_a_chain() -> None:
 
 def test_the_table_of_gas_is_true() -> None:
     machine()
-    assert table() in DOCUMENT.read_text(encoding="utf-8"), "run `PYTHONPATH=. python tests/gas.py`"
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert table() in text, "run `PYTHONPATH=. python tests/gas.py`"
+    sizes = {name: made["size"] for name, made in artifacts().items()}
+    assert f"`Governance` has {sizes['Governance']:,} bytes, `MVGGovernance` {sizes['MVGGovernance']:,};" in text
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ action lift(principal: Bot, by: Int[-100..100]) {
 
 action swap(principal: Bot, other: Bot) {
   require able[principal] or principal == root else "not able"
-  require principal != other                   else "alone"
+  require principal != other or count > -4     else "alone"
   level[principal] := level[other]
   level[other]     := level[principal] - 1
   count            -= 1
