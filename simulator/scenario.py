@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from simulator.feeds import Feed, Known
+
 SUFFIX = ".toml"
 SHIPPED = ("normal_operation", "stress_test", "security_attack", "skill_ecosystem_growth")
 
@@ -266,6 +268,8 @@ class Scenario(Checked):
     """How the Reputation Tracker weighs security, participation, quality and community: 70/20/10/0 or 40/30/20/10."""
     agents: tuple[Agent, ...] = Field(default=AGENTS, strict=False)
     """The security agents that are switched on; `[]` for none."""
+    feed: Feed = ()
+    """What others say is bad: indicators, or the name of a file in TOML or JSON that has a list `indicator` of them."""
     policy: str = ""
     """A bundle with the policies that govern, as `policyctl build` writes it; those that ship if there is none."""
     parameters: dict[str, Parameter] = {}
@@ -474,7 +478,7 @@ def _fault(error: Any) -> tuple[str, str]:
 
 def _siblings(path: list[str]) -> dict[str, Any]:
     model: Any = Scenario
-    rows = {"partitions": Partition, "sabotage": Sabotage}
+    rows = {"partitions": Partition, "sabotage": Sabotage, "feed": Known}
     for part in path[:-1]:
         if part.isdigit():
             continue

@@ -20,6 +20,7 @@ from simulator.agents import (
 )
 from simulator.agents.auditor import Auditor, Desk
 from simulator.agents.base import ORDER, Bus, Happening, Name, Subject, View
+from simulator.agents.intelligence_feed import Tip
 from simulator.agents.reputation_tracker import Tracker
 from simulator.consensus.byzantine import Fault
 from simulator.gateway import Gateway
@@ -67,9 +68,10 @@ def begin(scenario: Scenario, who: Cast, playbooks: str | None = None) -> Team:
     """Those that the scenario switches on; `playbooks` is the text of a file, for others than those that ship."""
     on = {Name(a) for a in scenario.agents}
     reaction = float(max(1, scenario.humans.reaction_ticks) * scenario.tick_ms)
+    tips = [Tip(**known.model_dump()) for known in scenario.feed]
     return Team(
         humans.begin(who.human, median=reaction, error=scenario.humans.error),
-        intelligence.begin(scenario.bots) if Name.INTELLIGENCE in on else None,
+        intelligence.begin(scenario.bots, tips) if Name.INTELLIGENCE in on else None,
         threat_hunter.begin(scenario.bots) if Name.HUNTER in on else None,
         incident_responder.begin(scenario.bots, playbooks) if Name.RESPONDER in on else None,
         coordination.begin(f=scenario.committee_faults, epoch=scenario.epoch.election)

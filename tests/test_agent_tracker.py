@@ -12,6 +12,7 @@ from simulator.agents.base import Name
 from simulator.agents.reputation_tracker import MIDDLE, PROFILES, Tracker, deserves, scores_of
 from simulator.agents.trust import ANCHOR, eigen_trust, standing
 from simulator.observe import FADE, HALF_LIFE, Observed, observed
+from simulator.scenario import Mix
 from tests.twins import course
 
 
@@ -24,6 +25,9 @@ def busy(bots: int) -> Observed:
     asker = np.repeat(everybody, 8)
     found.dealings.add(asker, (asker + np.tile(np.arange(1, 9), bots)) % bots, np.ones(8 * bots, np.bool_))
     return found
+
+
+ONLY_SPAM = ("mix.spammer=1.0", *(f"mix.{k}=0.0" for k in Mix.model_fields if k != "spammer"))
 
 
 def test_profiles_are_shares_of_100() -> None:
@@ -166,3 +170,13 @@ def test_dealings_are_a_ring() -> None:
     assert (good == (asked % 3 == 0)).all()
     seen.add(np.arange(5 * room), np.arange(5 * room), np.ones(5 * room, np.bool_))
     assert sorted(seen.known()[1].tolist()) == list(range(4 * room, 5 * room))
+
+
+def test_the_policy_enforcer_hears_when_many_lose_their_good_name() -> None:
+    """From the Reputation Tracker alone: nobody else is there to tell it."""
+    agents = 'agents=["reputation_tracker", "policy_enforcer"]'
+    levels = {}
+    for attackers in (0.0, 0.3):
+        run = course("normal_operation", f"malicious={attackers}", *ONLY_SPAM, agents)
+        levels[attackers] = max(t.measures["threat_level"] for t in run.ticks)
+    assert levels == {0.0: 0, 0.3: 2}

@@ -1,4 +1,4 @@
-"""Intelligence: alerts of earlier ticks and the tables of this one go in, campaigns, risks and a forecast come out.
+"""Intelligence: alerts, the tables of a tick and feeds from outside go in, campaigns, risks and a forecast come out.
 
 It ties suspects together on a graph (`intelligence_graph.py`); what hangs together is a campaign, of which it names the
 pattern and follows the spread. Who is near known attackers gets a risk, of which the Threat Hunter hears. It forecasts
@@ -13,6 +13,7 @@ import networkx as nx
 from simulator.agents import intelligence_graph as graphs
 from simulator.agents.base import Alert, View
 from simulator.agents.intelligence_campaigns import follow
+from simulator.agents.intelligence_feed import heed
 from simulator.agents.intelligence_graph import Node
 from simulator.agents.intelligence_hear import forget, hear, watch
 from simulator.agents.intelligence_level import hasten, predict
@@ -30,6 +31,8 @@ def tick(state: State, view: View) -> None:
     if state.cases:
         watch(state, view)
     hasten(state, view)
+    if view.tick % PERIOD == 0:
+        heed(state.feed, view)
     if view.tick and view.tick % PERIOD == 0:
         _conclude(state, view)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.agents.base import Subject, View
+from simulator.agents.intelligence_feed import Tip
 from simulator.agents.intelligence_graph import Node, Sort, Ties
 
 Bools = NDArray[np.bool_]
@@ -71,15 +73,17 @@ class State:
     forecasts: int = 0
     held: int = 0
     """How many forecasts there were, and how many came true."""
+    feed: list[Tip] = field(default_factory=list)
+    """What others say."""
     level: int = 0
     """The threat level that it recommends."""
     calm: int = 0
     spoke: int = 0
 
 
-def begin(members: int = 0) -> State:
+def begin(members: int = 0, feed: Iterable[Tip] = ()) -> State:
     """It knows nothing yet; what there is of `members` and other things it learns when it first looks."""
-    state = State()
+    state = State(feed=list(feed))
     state.known, state.spreads = np.zeros(members, dtype=np.bool_), np.zeros(members, dtype=np.bool_)
     return state
 

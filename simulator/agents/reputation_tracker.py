@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.scores import Scores
-from simulator.agents.base import Request, View
+from simulator.agents.base import Name, Request, View
 from simulator.agents.trust import eigen_trust, standing
 from simulator.observe import Observed
 
@@ -37,6 +37,9 @@ NEWCOMER = 100
 MIDDLE = 300
 LOUD = 2.0
 """So many complaints more than others have, within the half-life, cost all security."""
+FALLEN = (0.05, 0.15)
+"""For each threat level from 1, the share of members whose reputation falls at the end of an epoch. Where nobody
+attacks it is one in a hundred at most."""
 GRUDGE = 0.97
 """What another agent said about a bot is forgotten slowly: so much is left after an epoch."""
 
@@ -76,6 +79,15 @@ def tick(state: Tracker, view: View) -> None:
         low = int(np.count_nonzero(change[worth] < 0))
         text = f"{scored.count} reputations moved, {low} of them down; root {state.roots[-1][:12]}"
         view.note("reputation", text)
+        _warn(view, low)
+
+
+def _warn(view: View, low: int) -> None:
+    """Tells the Policy Enforcer when a great many lose their good name at once."""
+    level = sum(low >= share * view.members for share in FALLEN)
+    if level:
+        why = f"{low} of {view.members} reputations fall"
+        view.tell(Name.ENFORCER, Request("tighten", level=level, why=why))
 
 
 def deserves(state: Tracker, observed: Observed, tick: int, members: int) -> NDArray[np.int64]:
