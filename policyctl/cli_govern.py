@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from policyctl.cli import Sections, commands
-from policyctl.cli_simulate import clear_errors, engine, free, parallel_option
+from policyctl.cli_simulate import clear_errors, engine, parallel_option
 from policyctl.cli_tune import amendment_of, relations_of, within_option
 from policyctl.embed import milliseconds
 from policyctl.exit_codes import OK, REFUTED
@@ -168,6 +169,7 @@ def propose(
     from policyctl.reprove import Reprove
     from runtime import amend
     from runtime.bundle import read
+    from simulator.meta_books import RefusedError
     from simulator.meta_proof import Proof
     from simulator.meta_trial import Rehearsal
     from simulator.optimise import known_metric
@@ -177,7 +179,7 @@ def propose(
     prove = Reprove(relations_of(within))
     chosen = load(scenario)
     rehearsal = Rehearsal(chosen, known_metric(metric), begins, tuple(chosen.seed + i for i in range(pairs)))
-    name = proposal or free(folder / "proposals" / "a1").name.replace("a1-", "a")
+    name = proposal or next(n for n in map("a{}".format, count(1)) if not (folder / "proposals" / n).exists())
     with opened(folder) as loop:
         loop.reconcile()
         if loop.books.standing(name).trial == "Blank":
@@ -190,6 +192,8 @@ def propose(
             except RuntimeError as error:
                 click.echo(f"refused: {error}", err=True)
                 return _refused(prove(bundle, loop.books.values(), amendment))
+        elif loop.order(name)["amendment"] != amendment:
+            raise RefusedError(f"`{name}` is another amendment; leave out --id, or choose one that is free")
         write_out(f"{name}: {', '.join(f'{n} = {v}' for n, v in amendment.items())}, by {by}\n")
         return _go_on(loop, name, prove, jobs)
 

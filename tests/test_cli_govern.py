@@ -167,6 +167,18 @@ def test_usage(place: dict[str, Any], capsys: pytest.CaptureFixture[str], argume
     assert reason in capsys.readouterr().err
 
 
+def test_each_proposal_has_a_name_of_its_own(place: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    for number, value in enumerate((3000, 4000, 5000), 1):
+        assert propose(f"QUORUM={value}") == 0
+        assert f"a{number} is put to the vote" in capsys.readouterr().out
+    assert propose("QUORUM=6000", "--id", "a2") == 3
+    assert "`a2` is another amendment" in capsys.readouterr().err
+    # Given again, the same goes on, and is put to the vote once.
+    assert propose("QUORUM=4000", "--id", "a2") == 0
+    assert main(["govern", "show", "numbers", "a2"]) == 0
+    assert "QUORUM 2000 -> 4000" in capsys.readouterr().out
+
+
 def test_a_file_that_somebody_changed_is_put_right(place: dict[str, Any]) -> None:
     Path("numbers/in_force.bundle").write_bytes(b"")
     assert main(["govern", "show", "numbers"]) == 0
