@@ -31,7 +31,9 @@ SEVERE = 60
 LEAST_USES = 20.0
 """So often must a skill have been used lately for complaints about it to say something."""
 COMPLAINTS = 0.05
-"""Above this share of complaints, a skill is audited again."""
+"""Above this share of complaints, a skill is audited again,"""
+CHANCE = 3.0
+"""if so many deviations of a Poisson count do not explain it: some complain by mistake."""
 SETTLED = 0.1
 """A skill that behaves as others do keeps its marks; one with more complaints loses points in proportion."""
 
@@ -129,7 +131,8 @@ def _report(view: View, skill: int, report: Audit) -> None:
 def _known_skills(state: Auditor, view: View, desk: Desk) -> None:
     """Skills that are complained about more than others are looked at again."""
     uses, complaints = view.observed.skill_uses[: desk.skills], view.observed.skill_complaints[: desk.skills]
-    suspect = np.flatnonzero((uses >= LEAST_USES) & (complaints > COMPLAINTS * uses))
+    usual = COMPLAINTS * uses
+    suspect = np.flatnonzero((uses >= LEAST_USES) & (complaints > usual + CHANCE * np.sqrt(usual)))
     for skill in suspect.tolist():
         if view.tick - state.again.get(skill, -state.epoch) >= state.epoch:
             _again(state, view, desk, skill)
