@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.agents.auditor import forensics
+from simulator.agents.auditor import forensics, suspects
 from simulator.agents.base import Happening, Name
 from simulator.agents.static_audit import FULL, Audit, audit, rules
 from simulator.compliance import Compliance
@@ -98,6 +98,12 @@ def test_harmful_skills_are_not_trusted_and_their_like_is_reported() -> None:
     assert (trust[new][~skills.harmful[new] & (audited[new] == FULL)] >= 60).mean() > 0.95
     notes = [h for h in run.happenings if h.who == Name.AUDITOR.value and h.subject == "skill"]
     assert {h.number for h in notes} >= set(new[audited[new] < 60][:-5].tolist())
+
+
+def test_complaints_are_told_from_chance() -> None:
+    uses = np.array([19.0, 20.0, 20.0, 400.0, 400.0, 400.0, 0.0])
+    complaints = np.array([19.0, 4.0, 5.0, 20.0, 33.0, 34.0, 3.0])
+    assert suspects(uses, complaints).tolist() == [2, 5]
 
 
 def test_a_log_that_was_changed_is_noticed() -> None:

@@ -128,12 +128,16 @@ def _report(view: View, skill: int, report: Audit) -> None:
     view.tell(Name.RESPONDER, Alert(Subject.SKILL, skill, "vulnerable_skill", score, view.tick, evidence))
 
 
+def suspects(uses: NDArray[np.float64], complaints: NDArray[np.float64]) -> Ids:
+    """The skills about which more is complained than mistakes and chance explain."""
+    usual = COMPLAINTS * uses
+    return np.flatnonzero((uses >= LEAST_USES) & (complaints > usual + CHANCE * np.sqrt(usual)))
+
+
 def _known_skills(state: Auditor, view: View, desk: Desk) -> None:
     """Skills that are complained about more than others are looked at again."""
     uses, complaints = view.observed.skill_uses[: desk.skills], view.observed.skill_complaints[: desk.skills]
-    usual = COMPLAINTS * uses
-    suspect = np.flatnonzero((uses >= LEAST_USES) & (complaints > usual + CHANCE * np.sqrt(usual)))
-    for skill in suspect.tolist():
+    for skill in suspects(uses, complaints).tolist():
         if view.tick - state.again.get(skill, -state.epoch) >= state.epoch:
             _again(state, view, desk, skill)
 
