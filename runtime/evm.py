@@ -5,7 +5,10 @@ Needs the extra `chain`. Every transaction is in a block of its own choosing: th
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +38,27 @@ class Receipt:
     created: bytes
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """To load libraries for Ethereum in: their warnings stay unsaid, and Python's limit of recursion as it was.
+
+    They raise it to 100,000, with which deeply nested JSON from outside ends the process instead of in an error.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 class Evm:
     """An empty chain of the Cancun rules. `largest` is what a transaction may cost."""
 
     def __init__(self, largest: int = GAS) -> None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quiet():
                 from eth.chains.base import MiningChain
                 from eth.constants import CREATE_CONTRACT_ADDRESS, ZERO_ADDRESS
                 from eth.db.atomic import AtomicDB

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,13 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
 )
 def test_the_rules_can_fail(pattern: re.Pattern[str], line: str, caught: bool) -> None:
     assert bool(pattern.search(line)) is caught
+
+
+def test_libraries_for_ethereum_leave_the_limit_of_recursion_alone() -> None:
+    """With the limit that they set, deeply nested JSON would end the process."""
+    code = (
+        "import sys; before = sys.getrecursionlimit()\n"
+        "from policyctl.chain.talk import in_process; from runtime.evm import Evm\n"
+        "in_process(); Evm(); assert sys.getrecursionlimit() == before"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

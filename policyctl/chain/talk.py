@@ -6,7 +6,6 @@ node says that it would be refused, so a denied request costs nothing.
 
 from __future__ import annotations
 
-import warnings
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from policyctl.chain.contracts import Compiled
+from runtime.evm import quiet
 
 GAS = 15_000_000
 """What a transaction may cost at most: less than the 2^24 of EIP-7825."""
@@ -208,8 +208,7 @@ def in_process() -> Chain:
     """A new chain in this process, with eth-tester: gone when the process is."""
     web3 = load_web3()
     _need("eth_tester")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         import eth_tester  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         tester = eth_tester.EthereumTester(eth_tester.PyEVMBackend())
@@ -219,8 +218,7 @@ def in_process() -> Chain:
 def load_web3() -> Any:
     """The module, loaded without what its dependencies warn about. Raises `ChainError` when it is not installed."""
     _need("web3")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         import web3
 
         return web3
