@@ -53,7 +53,9 @@ def approvals() -> None:
 @_state
 @_key
 @_unproved
-@click.option("--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option(
+    "--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True, help="How to answer."
+)
 def list_(bundle: Path, state: str, key: Path | None, unproved: bool, format_: str) -> int:
     """List what waits for an answer, the oldest first. A ticket may be shortened where that is clear."""
     with _opened(bundle, state, key, unproved) as enforcer:

@@ -28,7 +28,9 @@ _table = click.Path(exists=True, dir_okay=False, path_type=Path)
 @commands.command(short_help="Add up public votes exactly.")
 @click.argument("votes", type=_table)
 @click.option("--published", type=_table, help="A table to compare with: proposal_id, scores_total, perhaps votes.")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to answer."
+)
 def tally(votes: Path, published: Path | None, format_: str) -> int:
     """Add up VOTES: a table with the columns proposal_id, voter, voting_power and choice, as Snapshot exports them; it
     may be compressed (.gz, .xz). A choice is a number, or parts like {'1': 2, '3': 1}. Sums are exact: no power is ever

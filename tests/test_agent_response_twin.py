@@ -8,9 +8,7 @@ import pytest
 from simulator.agents.base import Happening
 from simulator.agents.incident_responder_book import Phase
 from simulator.engine import Engine, begin
-from simulator.policies import governing
-from simulator.policies import shipped as bundle
-from simulator.scenario import shipped
+from simulator.scenario import shipped, with_settings
 
 LONGEST = 90
 """Ticks after which an incident is closed, or a human's."""
@@ -65,9 +63,8 @@ def test_incidents_in_a_run_under_attack(seed: int, malicious: float) -> None:
 
 
 def test_an_invalid_proof_locks_the_twin_until_a_human_lifts_it() -> None:
-    scenario = shipped("normal_operation").model_copy(update={"bots": 60, "malicious": 0.0})
-    tampered = range(95, 110)
-    run = Engine(scenario, 1, 0, governing(bundle()), lambda: run.tick not in tampered)
+    changes = ("bots=60", "malicious=0.0", 'sabotage=[{at=95, rule="quarantine_holds"}]')
+    run = begin(with_settings(shipped("normal_operation"), changes), 1)
     locked, passed, texts = [], [], list[str]()
     for tick in range(200):
         texts += [h.text for h in run.step().happenings]
@@ -76,7 +73,7 @@ def test_an_invalid_proof_locks_the_twin_until_a_human_lifts_it() -> None:
         if any(a.answers.allowed.any() for a in run.gateway.of_tick("send")):
             passed.append(tick)
     assert locked
-    assert locked[0] in tampered
+    assert 95 <= locked[0] < 110
     assert locked == list(range(locked[0], locked[-1] + 1))
     # Agents act after bots: what is locked in a tick passes no more in the next.
     assert not set(passed) & set(locked[1:])

@@ -85,7 +85,7 @@ def on_chain(shown: Shown) -> list[str]:
 def where(shown: Shown) -> str:
     url = shown.mirror.governance.found.url
     if url == HERE:
-        return "the contract was on an EVM in this process (eth-tester), for want of a node"
+        return "the contract was on an EVM in this process (eth-tester)"
     return f"the contract was on a node of its own, at {url}"
 
 
