@@ -18,6 +18,7 @@ from policydsl.load import load
 from runtime import amend
 from runtime.bundle import build, read
 from runtime.enforcer import Enforcer
+from runtime.migrate import MigrationError
 from runtime.open_store import open_store
 from runtime.settings import Settings
 from simulator import meta_loop, record
@@ -190,13 +191,26 @@ def test_a_live_enforcer_goes_on_under_the_new_number_and_back(place: Place, tmp
     def sent(who: str) -> int:
         return sum(served.decide("send", principal=who).allowed for _ in range(20))
 
-    assert sent("w1") == 15
     until_approved(place, loop, value=20)
     loop.apply("a1")
     assert sent("w2") == 5
     place.now += 24 * HOUR
     loop.judge("a1", [])
     assert (sent("w2"), sent("w3")) == (10, 15)
+
+
+def test_a_number_that_the_state_does_not_fit_does_not_come_into_force(place: Place, tmp_path: Path) -> None:
+    """Somebody has sent more than the new number allows: the invariant would not hold, so all stays as it was."""
+    loop = begun(place)
+    store = open_store(str(tmp_path / "gateway.db"), "relaxed")
+    served = Enforcer(read(gateway()), store, Settings(lambda: place.now, str))
+    place.opened.append(served)
+    loop = replace(loop, target=Live(served))
+    assert sum(served.decide("send", principal="w1").allowed for _ in range(20)) == 15
+    until_approved(place, loop, value=20)
+    with pytest.raises(MigrationError, match="does not hold of the state that is there"):
+        loop.apply("a1")
+    assert sum(served.decide("send", principal="w2").allowed for _ in range(20)) == 15
 
 
 def test_no_improvement_is_not_put_to_the_vote(place: Place) -> None:

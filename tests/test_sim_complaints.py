@@ -64,8 +64,8 @@ def test_false_alarms_happen_and_the_innocent_are_let_out() -> None:
         alarms, false = alarms + measures["alarms"], false + measures["alarms_false"]
         ever |= engine.gateway.read("quarantined")[: scenario.bots]
     inside = engine.gateway.read("quarantined")[: scenario.bots]
-    assert alarms == false >= 5
-    assert np.count_nonzero(ever) >= 3
+    assert alarms == false >= 2
+    assert np.count_nonzero(ever) >= 2
     # Where one in twenty-five messages and uses is complained about, few are accused, and humans let them out.
     assert np.count_nonzero(ever) <= 0.15 * scenario.bots
     assert np.count_nonzero(inside) <= 0.5 * np.count_nonzero(ever)
