@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hosts import authzen, authzen_search, claude_code, envoy, litellm, neutral, opa, people
+from hosts.guard import Guard
 from hosts.openapi import document
 from hosts.prometheus import CONTENT_TYPE, exposition
 from hosts.read_json import MOST, BadRequestError, parse
@@ -47,14 +48,14 @@ def application(service: Service) -> Starlette:
         routes=[
             route("/v1/calls", "POST", "ask", _call),
             route("/v1/results", "POST", "ask", _result),
-            route("/access/v1/evaluation", "POST", "ask", _evaluation),
-            route("/access/v1/evaluations", "POST", "ask", _evaluations),
-            route("/access/v1/search/subject", "POST", "ask", _subjects),
-            route("/access/v1/search/resource", "POST", "ask", _resources),
-            route("/access/v1/search/action", "POST", "ask", _actions),
+            route("/access/v1/evaluation", "POST", "ask", _by("authzen", authzen.evaluation)),
+            route("/access/v1/evaluations", "POST", "ask", _by("authzen", authzen.evaluations)),
+            route("/access/v1/search/subject", "POST", "ask", _by("authzen", authzen_search.subjects)),
+            route("/access/v1/search/resource", "POST", "ask", _by("authzen", authzen_search.resources)),
+            route("/access/v1/search/action", "POST", "ask", _by("authzen", authzen_search.actions)),
             route("/.well-known/authzen-configuration", "GET", "", _metadata),
             route("/v1/data/{path:path}", "POST", "ask", _opa),
-            route(litellm.PATH, "POST", "ask", _litellm),
+            route(litellm.PATH, "POST", "ask", _by("litellm", litellm.guardrail)),
             route("/hooks/claude-code", "POST", "ask", _claude_code),
             Route(envoy.PREFIX + "/{path:path}", _Envoy(service)),
             Route(envoy.PREFIX, _Envoy(service)),
@@ -145,24 +146,13 @@ async def _result(service: Service, _request: Request, body: Any, _who: Bearer |
     return neutral.to_json(await service.work(service.guard(host).after, call))
 
 
-async def _evaluation(service: Service, _request: Request, body: Any, _who: Bearer | None) -> Any:
-    return await service.work(authzen.evaluation, service.guard("authzen"), body)
+def _by(host: str, answer: Callable[[Guard, Any], dict[str, Any]]) -> Answers:
+    """What a function makes of the body, by the guard of a host."""
 
+    async def answers(service: Service, _request: Request, body: Any, _who: Bearer | None) -> Any:
+        return await service.work(answer, service.guard(host), body)
 
-async def _evaluations(service: Service, _request: Request, body: Any, _who: Bearer | None) -> Any:
-    return await service.work(authzen.evaluations, service.guard("authzen"), body)
-
-
-async def _subjects(service: Service, _request: Request, body: Any, _who: Bearer | None) -> Any:
-    return await service.work(authzen_search.subjects, service.guard("authzen"), body)
-
-
-async def _resources(service: Service, _request: Request, body: Any, _who: Bearer | None) -> Any:
-    return await service.work(authzen_search.resources, service.guard("authzen"), body)
-
-
-async def _actions(service: Service, _request: Request, body: Any, _who: Bearer | None) -> Any:
-    return await service.work(authzen_search.actions, service.guard("authzen"), body)
+    return answers
 
 
 async def _metadata(service: Service, _request: Request, _body: Any, _who: Bearer | None) -> Any:
@@ -172,10 +162,6 @@ async def _metadata(service: Service, _request: Request, _body: Any, _who: Beare
 async def _opa(service: Service, request: Request, body: Any, _who: Bearer | None) -> Any:
     path = request.path_params["path"]
     return opa.result(path, await service.work(service.guard("opa").before, opa.call_of(path, body)))
-
-
-async def _litellm(service: Service, _request: Request, body: Any, _who: Bearer | None) -> Any:
-    return await service.work(litellm.guardrail, service.guard("litellm"), body)
 
 
 async def _claude_code(service: Service, _request: Request, body: Any, _who: Bearer | None) -> Any:

@@ -7,9 +7,10 @@ subject, action, resource and context are the arguments of the call; `action.nam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from hosts.call import Answer, Call
+from hosts.guard import Guard
 from hosts.neutral import behind
 from hosts.read_json import BadRequestError, a_text, an_object
 
@@ -17,10 +18,6 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {"subject": ("type", "id"), "action": 
 SEMANTICS = ("execute_all", "deny_on_first_deny", "permit_on_first_permit")
 MOST = 1_000
 """Evaluations in one request."""
-
-
-class Asks(Protocol):
-    def before(self, call: Call) -> Answer: ...
 
 
 def call_of(body: Any, required: Mapping[str, tuple[str, ...]] = REQUIRED) -> Call:
@@ -39,12 +36,12 @@ def call_of(body: Any, required: Mapping[str, tuple[str, ...]] = REQUIRED) -> Ca
     return Call(tool=action.get("name", ""), arguments=found, user=subject.get("id", ""), context=found["context"])
 
 
-def evaluation(guard: Asks, body: Any) -> dict[str, Any]:
+def evaluation(guard: Guard, body: Any) -> dict[str, Any]:
     """The answer to `/access/v1/evaluation`. Raises `BadRequestError`."""
     return decision(guard.before(call_of(body)))
 
 
-def evaluations(guard: Asks, body: Any) -> dict[str, Any]:
+def evaluations(guard: Guard, body: Any) -> dict[str, Any]:
     """The answer to `/access/v1/evaluations`: each item falls back to what is said for all of them. What is wrong with
     one item is a denial of that one. Raises `BadRequestError` for what is wrong with all."""
     doc = an_object(body, "the body")

@@ -7,19 +7,16 @@ texts that come back are calls of `llm.response`, with the model as `context.mod
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol
+from typing import Any
 
 from hosts.call import Answer, Call
+from hosts.guard import Guard
 from hosts.read_json import BadRequestError, a_text, an_object
 
 PATH = "/beta/litellm_basic_guardrail_api"
 
 
-class Asks(Protocol):
-    def before(self, call: Call) -> Answer: ...
-
-
-def guardrail(guard: Asks, body: Any) -> dict[str, Any]:
+def guardrail(guard: Guard, body: Any) -> dict[str, Any]:
     """The answer to the guardrail's request. Raises `BadRequestError`."""
     doc = an_object(body, "the body")
     kind = a_text(doc.get("input_type"), "`input_type`")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, NoReturn
+from typing import Any
+
+from policydsl.core import read_json
 
 MOST = 1 << 20
 """Bytes that a body may have."""
@@ -18,11 +19,11 @@ def parse(body: bytes, most: int = MOST) -> Any:
     if len(body) > most:
         raise BadRequestError(f"it has more than {most} bytes")
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_none_such)
-    except BadRequestError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise BadRequestError("it is no JSON") from error
+        return read_json.parse(body.decode("utf-8"))
+    except read_json.MalformedError as error:
+        raise BadRequestError(f"it is no JSON: {error.text.removeprefix('not JSON: ')}") from error
+    except UnicodeDecodeError as error:
+        raise BadRequestError("it is no JSON: it is not in UTF-8") from error
 
 
 def an_object(value: Any, what: str) -> dict[str, Any]:
@@ -37,14 +38,3 @@ def a_text(value: Any, what: str) -> str:
     if not isinstance(value, str):
         raise BadRequestError(f"{what} is missing" if value is None else f"{what} is no text")
     return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise BadRequestError("an object has two fields of the same name")
-    return found
-
-
-def _none_such(name: str) -> NoReturn:
-    raise BadRequestError(f"`{name}` is no JSON")

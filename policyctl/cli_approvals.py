@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policyctl.cli import Sections, commands
+from policyctl.cli_enforce import obligations
 from policyctl.exit_codes import OK, REFUTED
 from policyctl.output import own_paint, write_out
 
@@ -116,19 +117,13 @@ def _opened(bundle: Path, state: str, key: Path | None, unproved: bool) -> Itera
 
     if state == MEMORY:
         raise click.UsageError("what is in the memory of another process cannot be answered from here")
-    enforcer = Enforcer.open(bundle, state, key=key, unproved=unproved, promised=_obligations(bundle))
+    enforcer = Enforcer.open(bundle, state, key=key, unproved=unproved, promised=obligations(bundle))
     if enforcer.fault is not None:
         raise click.ClickException(f"{bundle}: {enforcer.fault[1]}")
     try:
         yield enforcer
     finally:
         enforcer.close()
-
-
-def _obligations(path: Path) -> set[str]:
-    from policyctl.cli_enforce import obligations
-
-    return obligations(path)
 
 
 def _lines(q: Question, systems: Sequence[System], paint: Paint) -> list[str]:

@@ -15,7 +15,7 @@ import click
 from policyctl.cli import Sections, commands
 from policyctl.cli_simulate import clear_errors, engine, parallel_option
 from policyctl.cli_tune import amendment_of, relations_of, within_option
-from policyctl.embed import milliseconds
+from policyctl.clock import milliseconds
 from policyctl.exit_codes import OK, REFUTED
 from policyctl.files import write_atomically
 from policyctl.output import own_paint, write_out

@@ -71,7 +71,7 @@ def lift(where: str, by: str, reason: str) -> int:
 
 
 def _change(where: str, event: str, by: str, reason: str) -> int:
-    from policyctl.embed import milliseconds
+    from policyctl.clock import milliseconds
     from runtime.locking import change
 
     if not by:

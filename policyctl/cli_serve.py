@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from policyctl.cli import commands
+from policyctl.cli_enforce import given_of
 from policyctl.exit_codes import OK
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -63,7 +63,7 @@ def serve(
         raise click.UsageError("say where to listen: `--uds PATH` or `--listen HOST:PORT`")
     if listen is not None and token_file is None:
         raise click.UsageError("over TCP anybody on the machine could ask: `--token-file` says who may")
-    cells = _cells(given)
+    cells = given_of(given)
     plan = Plan(
         bundle, mappings, state, key, token_file, cells, frozenset(promise), officer, shadow=shadow, unproved=unproved
     )
@@ -115,7 +115,7 @@ def mcp_proxy(
     from policyctl.mcp_proxy import run
     from policyctl.serving import Plan, ServeError, prepare
 
-    plan = Plan(bundle, (mapping,), state, key, None, _cells(given), shadow=shadow, unproved=unproved)
+    plan = Plan(bundle, (mapping,), state, key, None, given_of(given), shadow=shadow, unproved=unproved)
     try:
         service = prepare(plan, "")
     except ServeError as error:
@@ -153,16 +153,6 @@ def _needed() -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install 'policyctl[serve]'") from error
-
-
-def _cells(file: Any) -> dict[str, Any] | None:
-    try:
-        found = json.load(file) if file else None
-    except (ValueError, RecursionError) as error:
-        raise click.ClickException(f"{file.name}: this is no JSON: {error}") from error
-    if found is not None and not isinstance(found, dict):
-        raise click.ClickException(f"{file.name}: this is no JSON object of groups and their members")
-    return found
 
 
 def _mode(text: str) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from policyctl.clock import milliseconds
 from policydsl.core.types import Value
 from runtime.bundle import Bundle, BundleError, read
 from runtime.decision import Decision
@@ -195,11 +195,6 @@ class Enforcer(_Enforcer):
             return guarded
 
         return decorate
-
-
-def milliseconds() -> int:
-    """The time since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def read_bundle(path: str | Path, key: str | Path | None = None) -> Bundle | BundleError:

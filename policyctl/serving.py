@@ -188,9 +188,7 @@ def run(service: Service, listening: Sequence[socket.socket], ready: Callable[[]
     finally:
         if service.threads is not None:
             service.threads.shutdown()
-        close = getattr(service.enforcer, "close", None)
-        if close is not None:
-            close()
+        service.enforcer.close()
 
 
 def _reload(service: Service) -> None:

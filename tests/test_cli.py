@@ -454,3 +454,11 @@ def test_a_run_of_another_policy_is_no_fault_of_the_tool(
     capsys.readouterr()
     assert main(["replay", str(trace), policy]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_the_command_line_loads_what_a_command_needs_and_no_more() -> None:
+    """`policyctl verify` pays for everything that any command imports at its top."""
+    code = "import sys; from policyctl.cli import run; run(['explain', 'E101']); print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in found.stdout.split()}
+    assert not loaded & {"runtime", "simulator", "voting", "hosts", "verifier", "pydantic", "numpy", "z3", "web3"}

@@ -12,7 +12,7 @@ from enforcer_worker import RUNS, complain
 from enforcing import BUDGETS, ROOT, Clock, content, enforcer, system
 from killing import Commands, kill_often
 
-from policyctl.embed import milliseconds
+from policyctl.clock import milliseconds
 from policydsl.core.system import System
 from runtime.bundle import build
 from runtime.open_store import open_store
